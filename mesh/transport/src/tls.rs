@@ -1,0 +1,153 @@
+//! TLS configurations: 1.3 only, HTTP/2 only, hybrid post-quantum key exchange first, no resumption.
+//!
+//! A configuration is a picture of one identity. Whoever holds connections makes a new one when the
+//! identity changes; what is open keeps the old one.
+
+mod verifier;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, LazyLock};
+
+use mesh_identity::SpiffeId;
+use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{self, kx_group};
+use rustls::server::NoServerSessionStorage;
+use rustls::version::TLS13;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+
+use crate::error::Error;
+use crate::identity_source::Identity;
+use crate::tls::verifier::{ClientVerifier, ServerVerifier, Trust};
+
+/// The only protocol that the mesh speaks inside TLS.
+pub(crate) const ALPN_H2: &[u8] = b"h2";
+
+/// The cryptography of every handshake, chosen here and not by whoever installs a default first.
+static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+    Arc::new(CryptoProvider {
+        kx_groups: vec![
+            kx_group::X25519MLKEM768,
+            kx_group::X25519,
+            kx_group::SECP256R1,
+        ],
+        ..aws_lc_rs::default_provider()
+    })
+});
+
+/// Whether a server insists on a client's certificate. One that is shown is always verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCertificate {
+    /// A client without one is refused in the handshake.
+    Required,
+    /// A client may prove itself in another way: new workloads fetch their first certificate so.
+    Optional,
+}
+
+/// Who the certificate authority must prove to be.
+#[derive(Clone, Debug)]
+pub struct AuthorityExpectation {
+    /// The SPIFFE id of the control plane.
+    pub id: SpiffeId,
+    /// The DNS name that its certificate must hold as well.
+    pub dns_name: ServerName<'static>,
+}
+
+/// A server configuration for peers of the own trust domain, all of whom must show a certificate.
+pub fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, Error> {
+    server_config_with(identity, ClientCertificate::Required)
+}
+
+/// A server configuration for peers of the own trust domain.
+pub fn server_config_with(
+    identity: &Identity,
+    client_certificate: ClientCertificate,
+) -> Result<Arc<ServerConfig>, Error> {
+    let trust_domain = identity.svid.id.trust_domain();
+    let roots = identity
+        .bundles
+        .roots(trust_domain)
+        .ok_or_else(|| Error::NoRoots {
+            trust_domain: trust_domain.to_string(),
+        })?;
+    let trust = Trust::new(trust_domain.clone(), root_store(roots)?, &PROVIDER);
+    let verifier = ClientVerifier::new(trust, client_certificate)?;
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(&PROVIDER))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(Error::Configure)?
+        .with_client_cert_verifier(Arc::new(verifier))
+        .with_single_cert(identity.svid.chain.clone(), own_key(identity))
+        .map_err(Error::Configure)?;
+    config.alpn_protocols = vec![ALPN_H2.to_vec()];
+    // A resumed session would skip the verifier: an expired or revoked peer would come back in.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(config))
+}
+
+/// A client configuration for a connection to exactly one identity.
+pub fn client_config(identity: &Identity, expected: &SpiffeId) -> Result<Arc<ClientConfig>, Error> {
+    let trust_domain = expected.trust_domain();
+    let roots = identity
+        .bundles
+        .roots(trust_domain)
+        .ok_or_else(|| Error::NoRoots {
+            trust_domain: trust_domain.to_string(),
+        })?;
+    let trust = Trust::new(trust_domain.clone(), root_store(roots)?, &PROVIDER);
+    let config = client_builder(ServerVerifier::new(trust, expected.clone(), None))?
+        .with_client_auth_cert(identity.svid.chain.clone(), own_key(identity))
+        .map_err(Error::Configure)?;
+    Ok(finish_client(config))
+}
+
+/// A client configuration for a certificate authority, by a workload that has no certificate yet.
+pub fn authority_client_config(
+    roots: &[CertificateDer<'static>],
+    expected: &AuthorityExpectation,
+) -> Result<Arc<ClientConfig>, Error> {
+    let trust_domain = expected.id.trust_domain().clone();
+    let trust = Trust::new(trust_domain, root_store(roots)?, &PROVIDER);
+    let dns_name = Some(expected.dns_name.clone());
+    let config = client_builder(ServerVerifier::new(trust, expected.id.clone(), dns_name))?
+        .with_no_client_auth();
+    Ok(finish_client(config))
+}
+
+/// The server name to pass to a TLS connector: peers are known by SPIFFE id, and no name is sent.
+pub fn unnamed_server() -> ServerName<'static> {
+    ServerName::IpAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into())
+}
+
+fn client_builder(
+    verifier: ServerVerifier,
+) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>, Error> {
+    Ok(ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(Error::Configure)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier)))
+}
+
+fn finish_client(mut config: ClientConfig) -> Arc<ClientConfig> {
+    config.alpn_protocols = vec![ALPN_H2.to_vec()];
+    config.resumption = Resumption::disabled();
+    config.enable_sni = false;
+    Arc::new(config)
+}
+
+fn own_key(identity: &Identity) -> PrivateKeyDer<'static> {
+    PrivateKeyDer::Pkcs8(identity.svid.key.clone_key())
+}
+
+fn root_store(roots: &[CertificateDer<'static>]) -> Result<RootCertStore, Error> {
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(root.clone()).map_err(Error::Configure)?;
+    }
+    Ok(store)
+}
+
+#[cfg(test)]
+mod tests;
