@@ -8,7 +8,7 @@ mod verifier;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 
-use mesh_identity::SpiffeId;
+use mesh_identity::{SpiffeId, TrustDomain};
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, kx_group};
@@ -65,13 +65,7 @@ pub fn server_config_with(
     client_certificate: ClientCertificate,
 ) -> Result<Arc<ServerConfig>, Error> {
     let trust_domain = identity.svid.id.trust_domain();
-    let roots = identity
-        .bundles
-        .roots(trust_domain)
-        .ok_or_else(|| Error::NoRoots {
-            trust_domain: trust_domain.to_string(),
-        })?;
-    let trust = Trust::new(trust_domain.clone(), root_store(roots)?, &PROVIDER);
+    let trust = trust(trust_domain, identity.bundles.roots(trust_domain))?;
     let verifier = ClientVerifier::new(trust, client_certificate)?;
     let mut config = ServerConfig::builder_with_provider(Arc::clone(&PROVIDER))
         .with_protocol_versions(&[&TLS13])
@@ -89,13 +83,7 @@ pub fn server_config_with(
 /// A client configuration for a connection to exactly one identity.
 pub fn client_config(identity: &Identity, expected: &SpiffeId) -> Result<Arc<ClientConfig>, Error> {
     let trust_domain = expected.trust_domain();
-    let roots = identity
-        .bundles
-        .roots(trust_domain)
-        .ok_or_else(|| Error::NoRoots {
-            trust_domain: trust_domain.to_string(),
-        })?;
-    let trust = Trust::new(trust_domain.clone(), root_store(roots)?, &PROVIDER);
+    let trust = trust(trust_domain, identity.bundles.roots(trust_domain))?;
     let config = client_builder(ServerVerifier::new(trust, expected.clone(), None))?
         .with_client_auth_cert(identity.svid.chain.clone(), own_key(identity))
         .map_err(Error::Configure)?;
@@ -107,8 +95,7 @@ pub fn authority_client_config(
     roots: &[CertificateDer<'static>],
     expected: &AuthorityExpectation,
 ) -> Result<Arc<ClientConfig>, Error> {
-    let trust_domain = expected.id.trust_domain().clone();
-    let trust = Trust::new(trust_domain, root_store(roots)?, &PROVIDER);
+    let trust = trust(expected.id.trust_domain(), Some(roots))?;
     let dns_name = Some(expected.dns_name.clone());
     let config = client_builder(ServerVerifier::new(trust, expected.id.clone(), dns_name))?
         .with_no_client_auth();
@@ -141,12 +128,22 @@ fn own_key(identity: &Identity) -> PrivateKeyDer<'static> {
     PrivateKeyDer::Pkcs8(identity.svid.key.clone_key())
 }
 
-fn root_store(roots: &[CertificateDer<'static>]) -> Result<RootCertStore, Error> {
+/// What is trusted for a trust domain: its own roots, and at least one of them.
+fn trust(
+    trust_domain: &TrustDomain,
+    roots: Option<&[CertificateDer<'static>]>,
+) -> Result<Trust, Error> {
+    let roots = roots.unwrap_or_default();
+    if roots.is_empty() {
+        return Err(Error::NoRoots {
+            trust_domain: trust_domain.to_string(),
+        });
+    }
     let mut store = RootCertStore::empty();
     for root in roots {
         store.add(root.clone()).map_err(Error::Configure)?;
     }
-    Ok(store)
+    Ok(Trust::new(trust_domain.clone(), store, &PROVIDER))
 }
 
 #[cfg(test)]

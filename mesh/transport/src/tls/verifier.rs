@@ -127,6 +127,7 @@ impl ClientCertVerifier for ClientVerifier {
         self.trust.admit(end_entity, intermediates)?;
         self.chain
             .verify_client_cert(end_entity, intermediates, now)
+            .map_err(name_impostor)
     }
 
     fn verify_tls12_signature(
@@ -186,7 +187,8 @@ impl ServerCertVerifier for ServerVerifier {
             intermediates,
             now,
             self.trust.algorithms().all,
-        )?;
+        )
+        .map_err(name_impostor)?;
         if id != self.expected {
             return Err(refuse(Error::UnexpectedPeer {
                 actual: id.to_string(),
@@ -219,6 +221,16 @@ impl ServerCertVerifier for ServerVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.trust.algorithms().supported_schemes()
+    }
+}
+
+/// An authority with the name of ours and another key is an unknown one, not a broken signature.
+fn name_impostor(error: rustls::Error) -> rustls::Error {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
+            CertificateError::UnknownIssuer.into()
+        }
+        other => other,
     }
 }
 
