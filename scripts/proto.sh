@@ -1,27 +1,39 @@
 #!/usr/bin/env bash
-# Writes the generated code and the descriptor set anew; with --check, fails if that changes anything.
+# Generates the committed code and Envoy's descriptor set from the protos (make proto).
+# --check changes nothing and fails when the tree holds something else (make lint).
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-GOOGLE_PROTOS=1.76.0 # PyPI googleapis-common-protos: google/api, google/rpc and google/type
-protos=.local/googleapis/$GOOGLE_PROTOS
-if [ ! -f "$protos/google/api/annotations.proto" ]; then
-  echo "proto: fetching googleapis-common-protos $GOOGLE_PROTOS"
-  mkdir -p "$protos"
-  python3 -m pip install --quiet --no-deps --root-user-action ignore \
-    --target "$protos" "googleapis-common-protos==$GOOGLE_PROTOS"
-fi
-
-generated=(proto/src/gen mesh/xds/src/gen mesh/examples/echo/src/gen gateway-envoy/shop.binpb)
-fingerprint() {
-  for path in "${generated[@]}"; do
-    [ ! -e "$path" ] || find "$path" -type f -print0
-  done | sort -z | xargs -0 -r sha256sum
+scripts/tradewind.sh fetch protos
+generate() {
+    cargo run --quiet --locked --manifest-path scripts/codegen/Cargo.toml -- "$1" .local/protos
 }
 
-before=$(fingerprint)
-cargo run --quiet --locked --manifest-path scripts/codegen/Cargo.toml -- . "$protos"
-if [ "${1:-}" = "--check" ] && [ "$before" != "$(fingerprint)" ]; then
-  echo "proto: the generated code does not match the protos: run 'make proto' and commit" >&2
-  exit 1
+if [[ "${1:-}" != "--check" ]]; then
+    generate .
+    exit 0
+fi
+
+# In a copy: a check that repaired the tree would pass the second time.
+copy="$(mktemp -d)"
+trap 'rm -rf "$copy"' EXIT
+mkdir -p "$copy/gateway-envoy"
+sources=(proto mesh/xds/proto mesh/examples/echo/proto)
+generated=(proto/src/gen mesh/xds/src/gen mesh/examples/echo/src/gen gateway-envoy/shop.binpb)
+for source in "${sources[@]}"; do
+    if [[ -d "$source" ]]; then
+        mkdir -p "$copy/$source"
+        cp -R "$source/." "$copy/$source"
+    fi
+done
+generate "$copy"
+stale=0
+for path in "${generated[@]}"; do
+    if [[ -e "$path" || -e "$copy/$path" ]]; then
+        diff --recursive --new-file --brief "$copy/$path" "$path" || stale=1
+    fi
+done
+if ((stale)); then
+    echo "generated code is not up to date: run make proto and commit the result" >&2
+    exit 1
 fi

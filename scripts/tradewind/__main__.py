@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tradewind import lifecycle
+from tradewind import components, lifecycle
 from tradewind.console import Failure, fail, say
 from tradewind.instance import LAST_INSTANCE, Instance
 from tradewind.programs import Options
@@ -41,6 +41,10 @@ def _stop(arguments: argparse.Namespace) -> None:
         say(f"removed the data of instance {instance.number}")
 
 
+def _fetch(arguments: argparse.Namespace) -> None:
+    components.ensure(["venv", *arguments.names])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/tradewind.sh", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -56,6 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     _instance_argument(stop)
     stop.add_argument("--purge", action="store_true", help="delete its data, too")
     stop.set_defaults(run=_stop)
+
+    fetch = commands.add_parser("fetch", help="fetch components without starting anything")
+    fetch.add_argument("names", nargs="*", default=list(components.RUNTIME))
+    fetch.set_defaults(run=_fetch)
     return parser
 
 

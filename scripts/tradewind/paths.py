@@ -14,6 +14,7 @@ VENV = LOCAL / "venv"
 KAFKA = LOCAL / "kafka"
 ENVOY = LOCAL / "envoy"
 LINT = LOCAL / "lint"
+PROTOS = LOCAL / "protos"
 STAMPS = LOCAL / "stamps"
 DESCRIPTORS = GATEWAY / "shop.binpb"
 
