@@ -8,6 +8,7 @@
 
 mod error;
 mod identity_source;
+pub mod istio_ca;
 mod peer;
 mod tls;
 

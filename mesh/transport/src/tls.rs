@@ -7,15 +7,17 @@ mod verifier;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
+use std::time::SystemTime;
 
-use mesh_identity::{SpiffeId, TrustDomain};
+use mesh_identity::{SpiffeId, Svid, TrustDomain};
 use rustls::client::Resumption;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::server::NoServerSessionStorage;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 use crate::error::Error;
 use crate::identity_source::Identity;
@@ -100,6 +102,36 @@ pub fn authority_client_config(
     let config = client_builder(ServerVerifier::new(trust, expected.id.clone(), dns_name))?
         .with_no_client_auth();
     Ok(finish_client(config))
+}
+
+/// Checks that a certificate that we were given leads to the roots that came with it.
+pub(crate) fn check_consistent(
+    svid: &Svid,
+    roots: &[CertificateDer<'static>],
+    now: SystemTime,
+) -> Result<(), Error> {
+    let since_epoch = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let verifier = ServerVerifier::new(
+        trust(svid.id.trust_domain(), Some(roots))?,
+        svid.id.clone(),
+        None,
+    );
+    let (leaf, intermediates) = svid
+        .chain
+        .split_first()
+        .expect("an SVID is made from its leaf");
+    verifier
+        .verify_server_cert(
+            leaf,
+            intermediates,
+            &unnamed_server(),
+            &[],
+            UnixTime::since_unix_epoch(since_epoch),
+        )
+        .map(|_| ())
+        .map_err(Error::Inconsistent)
 }
 
 /// The server name to pass to a TLS connector: peers are known by SPIFFE id, and no name is sent.
