@@ -21,6 +21,8 @@ ROUTE_TIMEOUT_MS = 10_000
 # The service gives up a little before Envoy does, so that its own answer arrives.
 DEADLINE_MARGIN_MS = 50
 
+NOT_JSON = "content-type must be application/json"
+
 # An empty message keeps Envoy's text: it speaks of the caller's own input. The others are fixed,
 # because Envoy's text would tell an outsider what lies behind the gateway.
 # (HTTP status, gRPC code, message)
@@ -32,7 +34,7 @@ ERRORS = (
     (405, 12, "method not allowed"),
     (408, 4, "the request took too long to arrive"),
     (413, 8, "the body is too large"),
-    (415, 3, "content-type must be application/json"),
+    (415, 3, NOT_JSON),
     (426, 3, "upgrade is not supported"),
     (429, 8, "too many requests"),
     (431, 3, "the headers are too large"),
@@ -42,7 +44,6 @@ ERRORS = (
     (504, 4, "the request took too long"),
 )
 
-NO_NATIVE_GRPC = "native gRPC is not served here; use REST with JSON"
 JSON_TYPE = r'(?i)application/json\s*(;\s*charset="?utf-8"?\s*)?'
 
 
@@ -126,28 +127,17 @@ def _not_json_routes() -> str:
 
 
 def _local_replies() -> str:
-    grpc = {"header_filter": {"header": {
-        "name": "content-type", "string_match": {"safe_regex": {"regex": r"application/grpc(\+.*)?"}},
-    }}}
     # A token for somebody else is 403 to Envoy; at this edge every bad token is 401.
     bad_token = _and(_status(403), _because("jwt_authn"))
     # Envoy refuses `%2F` in a path without a word.
     bad_path = _and(_status(400), _because("path_normalization_failed"))
-    # gRPC-Web and Connect are refused like any other form that is not JSON.
-    grpc_web = _and(_status(403), {"header_filter": {"header": {
-        "name": "content-type", "string_match": {"prefix": "application/grpc", "ignore_case": True},
-    }}})
-    # To a native gRPC client the reply is a gRPC status, so its message must not be JSON.
-    native = _and(grpc, _because("rbac_access_denied"))
-    mappers: list[dict] = [{
-        "filter": native,
-        "body_format_override": {"text_format_source": {"inline_string": NO_NATIVE_GRPC}},
-    }]
-    mappers.append({"filter": bad_token, "status_code": 401, **_json(16, "")})
-    mappers.append({
-        "filter": grpc_web, "status_code": 415, **_json(3, "content-type must be application/json"),
-    })
-    mappers.append({"filter": bad_path, **_json(3, "the path is not acceptable")})
+    # gRPC-Web is refused like any other form that is not JSON.
+    not_json = _and(_status(403), _because("rbac_access_denied"))
+    mappers = [
+        {"filter": bad_token, "status_code": 401, **_json(16, "")},
+        {"filter": not_json, "status_code": 415, **_json(3, NOT_JSON)},
+        {"filter": bad_path, **_json(3, "the path is not acceptable")},
+    ]
     for http, code, message in ERRORS:
         mappers.append({"filter": _status(http), **_json(code, message)})
     return _items(mappers)
@@ -188,6 +178,8 @@ def _tracing(otlp_endpoint: str | None) -> str:
     return _mapping("tracing", {
         "random_sampling": {"value": 100},
         "spawn_upstream_span": False,
+        # The path as the client asked for it, without its query: "POST /v1/orders".
+        "operation": "%REQ(X-ENVOY-ORIGINAL-METHOD?:METHOD)% %PATH(NQ:ORIG)%",
         "provider": {
             "name": "envoy.tracers.opentelemetry",
             "typed_config": {
