@@ -187,26 +187,12 @@ pub struct CreateOrderRequest {
     #[prost(string, tag = "4")]
     pub request_id: ::prost::alloc::string::String,
 }
-/// Response of CreateOrder.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct CreateOrderResponse {
-    /// The order as accepted.
-    #[prost(message, optional, tag = "1")]
-    pub order: ::core::option::Option<Order>,
-}
 /// Request of GetOrder.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetOrderRequest {
     /// Order.id.
     #[prost(string, tag = "1")]
     pub order_id: ::prost::alloc::string::String,
-}
-/// Response of GetOrder.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct GetOrderResponse {
-    /// The order.
-    #[prost(message, optional, tag = "1")]
-    pub order: ::core::option::Option<Order>,
 }
 /// Request of ListOrders.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -237,13 +223,6 @@ pub struct CancelOrderRequest {
     /// Order.id.
     #[prost(string, tag = "1")]
     pub order_id: ::prost::alloc::string::String,
-}
-/// Response of CancelOrder.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct CancelOrderResponse {
-    /// The order after the request.
-    #[prost(message, optional, tag = "1")]
-    pub order: ::core::option::Option<Order>,
 }
 /// Request of ListTransitions.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -374,10 +353,7 @@ pub mod order_service_client {
         pub async fn create_order(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateOrderRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::CreateOrderResponse>,
-            tonic::Status,
-        > {
+        ) -> std::result::Result<tonic::Response<super::Order>, tonic::Status> {
             self.inner
                 .ready()
                 .await
@@ -399,10 +375,7 @@ pub mod order_service_client {
         pub async fn get_order(
             &mut self,
             request: impl tonic::IntoRequest<super::GetOrderRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetOrderResponse>,
-            tonic::Status,
-        > {
+        ) -> std::result::Result<tonic::Response<super::Order>, tonic::Status> {
             self.inner
                 .ready()
                 .await
@@ -452,10 +425,7 @@ pub mod order_service_client {
         pub async fn cancel_order(
             &mut self,
             request: impl tonic::IntoRequest<super::CancelOrderRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::CancelOrderResponse>,
-            tonic::Status,
-        > {
+        ) -> std::result::Result<tonic::Response<super::Order>, tonic::Status> {
             self.inner
                 .ready()
                 .await
@@ -521,18 +491,12 @@ pub mod order_service_server {
         async fn create_order(
             &self,
             request: tonic::Request<super::CreateOrderRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::CreateOrderResponse>,
-            tonic::Status,
-        >;
+        ) -> std::result::Result<tonic::Response<super::Order>, tonic::Status>;
         /// Returns one order. Role customer (own), support or admin.
         async fn get_order(
             &self,
             request: tonic::Request<super::GetOrderRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetOrderResponse>,
-            tonic::Status,
-        >;
+        ) -> std::result::Result<tonic::Response<super::Order>, tonic::Status>;
         /// Lists orders, newest first, one page at a time. Role customer (own), support or admin.
         async fn list_orders(
             &self,
@@ -548,10 +512,7 @@ pub mod order_service_server {
         async fn cancel_order(
             &self,
             request: tonic::Request<super::CancelOrderRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::CancelOrderResponse>,
-            tonic::Status,
-        >;
+        ) -> std::result::Result<tonic::Response<super::Order>, tonic::Status>;
         /// Lists every change of status with who and why, oldest first. Role customer (own), support or admin.
         async fn list_transitions(
             &self,
@@ -648,7 +609,7 @@ pub mod order_service_server {
                         T: OrderService,
                     > tonic::server::UnaryService<super::CreateOrderRequest>
                     for CreateOrderSvc<T> {
-                        type Response = super::CreateOrderResponse;
+                        type Response = super::Order;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
@@ -693,7 +654,7 @@ pub mod order_service_server {
                         T: OrderService,
                     > tonic::server::UnaryService<super::GetOrderRequest>
                     for GetOrderSvc<T> {
-                        type Response = super::GetOrderResponse;
+                        type Response = super::Order;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
@@ -783,7 +744,7 @@ pub mod order_service_server {
                         T: OrderService,
                     > tonic::server::UnaryService<super::CancelOrderRequest>
                     for CancelOrderSvc<T> {
-                        type Response = super::CancelOrderResponse;
+                        type Response = super::Order;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,

@@ -609,13 +609,6 @@ pub struct GetPaymentRequest {
     #[prost(string, tag = "1")]
     pub payment_id: ::prost::alloc::string::String,
 }
-/// Response of GetPayment.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetPaymentResponse {
-    /// The payment.
-    #[prost(message, optional, tag = "1")]
-    pub payment: ::core::option::Option<Payment>,
-}
 /// Request of ListPayments.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListPaymentsRequest {
@@ -654,13 +647,6 @@ pub struct RefundPaymentRequest {
     /// Idempotency key, unless the header `Idempotency-Key` carries it. 1 to 255 printable ASCII characters.
     #[prost(string, tag = "4")]
     pub request_id: ::prost::alloc::string::String,
-}
-/// Response of RefundPayment.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RefundPaymentResponse {
-    /// The payment after the refund.
-    #[prost(message, optional, tag = "1")]
-    pub payment: ::core::option::Option<Payment>,
 }
 /// Generated client implementations.
 pub mod payment_service_client {
@@ -750,10 +736,7 @@ pub mod payment_service_client {
         pub async fn get_payment(
             &mut self,
             request: impl tonic::IntoRequest<super::GetPaymentRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetPaymentResponse>,
-            tonic::Status,
-        > {
+        ) -> std::result::Result<tonic::Response<super::Payment>, tonic::Status> {
             self.inner
                 .ready()
                 .await
@@ -804,10 +787,7 @@ pub mod payment_service_client {
         pub async fn refund_payment(
             &mut self,
             request: impl tonic::IntoRequest<super::RefundPaymentRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::RefundPaymentResponse>,
-            tonic::Status,
-        > {
+        ) -> std::result::Result<tonic::Response<super::Payment>, tonic::Status> {
             self.inner
                 .ready()
                 .await
@@ -846,10 +826,7 @@ pub mod payment_service_server {
         async fn get_payment(
             &self,
             request: tonic::Request<super::GetPaymentRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetPaymentResponse>,
-            tonic::Status,
-        >;
+        ) -> std::result::Result<tonic::Response<super::Payment>, tonic::Status>;
         /// Lists payments, newest first, one page at a time. Role customer (own), support or admin.
         async fn list_payments(
             &self,
@@ -864,10 +841,7 @@ pub mod payment_service_server {
         async fn refund_payment(
             &self,
             request: tonic::Request<super::RefundPaymentRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::RefundPaymentResponse>,
-            tonic::Status,
-        >;
+        ) -> std::result::Result<tonic::Response<super::Payment>, tonic::Status>;
     }
     /// Payments, for customers and support.
     ///
@@ -956,7 +930,7 @@ pub mod payment_service_server {
                         T: PaymentService,
                     > tonic::server::UnaryService<super::GetPaymentRequest>
                     for GetPaymentSvc<T> {
-                        type Response = super::GetPaymentResponse;
+                        type Response = super::Payment;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
@@ -1046,7 +1020,7 @@ pub mod payment_service_server {
                         T: PaymentService,
                     > tonic::server::UnaryService<super::RefundPaymentRequest>
                     for RefundPaymentSvc<T> {
-                        type Response = super::RefundPaymentResponse;
+                        type Response = super::Payment;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,

@@ -677,26 +677,12 @@ pub struct CreateProductRequest {
     #[prost(string, tag = "7")]
     pub request_id: ::prost::alloc::string::String,
 }
-/// Response of CreateProduct.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct CreateProductResponse {
-    /// The product as stored.
-    #[prost(message, optional, tag = "1")]
-    pub product: ::core::option::Option<Product>,
-}
 /// Request of GetProduct.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetProductRequest {
     /// Product.id.
     #[prost(string, tag = "1")]
     pub product_id: ::prost::alloc::string::String,
-}
-/// Response of GetProduct.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetProductResponse {
-    /// The product.
-    #[prost(message, optional, tag = "1")]
-    pub product: ::core::option::Option<Product>,
 }
 /// Request of BatchGetProducts.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -748,13 +734,6 @@ pub struct UpdateProductRequest {
     #[prost(message, optional, tag = "3")]
     pub update_mask: ::core::option::Option<::pbjson_types::FieldMask>,
 }
-/// Response of UpdateProduct.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct UpdateProductResponse {
-    /// The product as stored.
-    #[prost(message, optional, tag = "1")]
-    pub product: ::core::option::Option<Product>,
-}
 /// Request of DeleteProduct.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteProductRequest {
@@ -764,13 +743,6 @@ pub struct DeleteProductRequest {
     /// Delete only this version, when set.
     #[prost(string, tag = "2")]
     pub etag: ::prost::alloc::string::String,
-}
-/// Response of DeleteProduct.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DeleteProductResponse {
-    /// The product with its `delete_time`.
-    #[prost(message, optional, tag = "1")]
-    pub product: ::core::option::Option<Product>,
 }
 /// Request of AdjustStock.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -787,13 +759,6 @@ pub struct AdjustStockRequest {
     /// Idempotency key, unless the header `Idempotency-Key` carries it. 1 to 255 printable ASCII characters.
     #[prost(string, tag = "4")]
     pub request_id: ::prost::alloc::string::String,
-}
-/// Response of AdjustStock.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct AdjustStockResponse {
-    /// The product with its stock after the change.
-    #[prost(message, optional, tag = "1")]
-    pub product: ::core::option::Option<Product>,
 }
 /// Generated client implementations.
 pub mod product_service_client {
@@ -884,10 +849,7 @@ pub mod product_service_client {
         pub async fn create_product(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateProductRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::CreateProductResponse>,
-            tonic::Status,
-        > {
+        ) -> std::result::Result<tonic::Response<super::Product>, tonic::Status> {
             self.inner
                 .ready()
                 .await
@@ -911,10 +873,7 @@ pub mod product_service_client {
         pub async fn get_product(
             &mut self,
             request: impl tonic::IntoRequest<super::GetProductRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetProductResponse>,
-            tonic::Status,
-        > {
+        ) -> std::result::Result<tonic::Response<super::Product>, tonic::Status> {
             self.inner
                 .ready()
                 .await
@@ -992,10 +951,7 @@ pub mod product_service_client {
         pub async fn update_product(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateProductRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::UpdateProductResponse>,
-            tonic::Status,
-        > {
+        ) -> std::result::Result<tonic::Response<super::Product>, tonic::Status> {
             self.inner
                 .ready()
                 .await
@@ -1020,10 +976,7 @@ pub mod product_service_client {
         pub async fn delete_product(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteProductRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::DeleteProductResponse>,
-            tonic::Status,
-        > {
+        ) -> std::result::Result<tonic::Response<super::Product>, tonic::Status> {
             self.inner
                 .ready()
                 .await
@@ -1048,10 +1001,7 @@ pub mod product_service_client {
         pub async fn adjust_stock(
             &mut self,
             request: impl tonic::IntoRequest<super::AdjustStockRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::AdjustStockResponse>,
-            tonic::Status,
-        > {
+        ) -> std::result::Result<tonic::Response<super::Product>, tonic::Status> {
             self.inner
                 .ready()
                 .await
@@ -1091,18 +1041,12 @@ pub mod product_service_server {
         async fn create_product(
             &self,
             request: tonic::Request<super::CreateProductRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::CreateProductResponse>,
-            tonic::Status,
-        >;
+        ) -> std::result::Result<tonic::Response<super::Product>, tonic::Status>;
         /// Returns one product. NOT_FOUND when it does not exist or was deleted.
         async fn get_product(
             &self,
             request: tonic::Request<super::GetProductRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetProductResponse>,
-            tonic::Status,
-        >;
+        ) -> std::result::Result<tonic::Response<super::Product>, tonic::Status>;
         /// Returns several products in one call, in the order asked for. Unknown and deleted ids are left out.
         /// Called by the order service, which prices an order from the answer.
         async fn batch_get_products(
@@ -1125,28 +1069,19 @@ pub mod product_service_server {
         async fn update_product(
             &self,
             request: tonic::Request<super::UpdateProductRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::UpdateProductResponse>,
-            tonic::Status,
-        >;
+        ) -> std::result::Result<tonic::Response<super::Product>, tonic::Status>;
         /// Deletes a product softly: it can no longer be ordered; open orders keep their snapshot of it.
         /// Role merchant or admin.
         async fn delete_product(
             &self,
             request: tonic::Request<super::DeleteProductRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::DeleteProductResponse>,
-            tonic::Status,
-        >;
+        ) -> std::result::Result<tonic::Response<super::Product>, tonic::Status>;
         /// Adds to or takes from the units on hand. Role merchant or admin.
         /// FAILED_PRECONDITION `OUT_OF_STOCK` when less than what is reserved would remain.
         async fn adjust_stock(
             &self,
             request: tonic::Request<super::AdjustStockRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::AdjustStockResponse>,
-            tonic::Status,
-        >;
+        ) -> std::result::Result<tonic::Response<super::Product>, tonic::Status>;
     }
     /// The catalogue and its stock, for everyone outside the mesh.
     ///
@@ -1235,7 +1170,7 @@ pub mod product_service_server {
                         T: ProductService,
                     > tonic::server::UnaryService<super::CreateProductRequest>
                     for CreateProductSvc<T> {
-                        type Response = super::CreateProductResponse;
+                        type Response = super::Product;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
@@ -1280,7 +1215,7 @@ pub mod product_service_server {
                         T: ProductService,
                     > tonic::server::UnaryService<super::GetProductRequest>
                     for GetProductSvc<T> {
-                        type Response = super::GetProductResponse;
+                        type Response = super::Product;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
@@ -1416,7 +1351,7 @@ pub mod product_service_server {
                         T: ProductService,
                     > tonic::server::UnaryService<super::UpdateProductRequest>
                     for UpdateProductSvc<T> {
-                        type Response = super::UpdateProductResponse;
+                        type Response = super::Product;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
@@ -1461,7 +1396,7 @@ pub mod product_service_server {
                         T: ProductService,
                     > tonic::server::UnaryService<super::DeleteProductRequest>
                     for DeleteProductSvc<T> {
-                        type Response = super::DeleteProductResponse;
+                        type Response = super::Product;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
@@ -1506,7 +1441,7 @@ pub mod product_service_server {
                         T: ProductService,
                     > tonic::server::UnaryService<super::AdjustStockRequest>
                     for AdjustStockSvc<T> {
-                        type Response = super::AdjustStockResponse;
+                        type Response = super::Product;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
