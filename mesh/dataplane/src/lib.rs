@@ -10,13 +10,20 @@
 
 #![warn(missing_docs)]
 
+mod age;
 mod callers;
 pub mod config;
 pub mod deadline;
 mod error;
+mod exchange;
 mod inbound;
+mod metrics;
 mod outbound;
+mod own_identity;
+mod plain;
 mod readiness;
+mod registry;
+mod socket;
 mod workload;
 
 pub use callers::{CallerRule, CallerTable};
@@ -26,4 +33,4 @@ pub use error::Error;
 pub use inbound::Serving;
 pub use outbound::{MeshChannel, ResponseBody};
 pub use readiness::{Condition, Readiness};
-pub use workload::Workload;
+pub use workload::{PlainAddresses, Workload};

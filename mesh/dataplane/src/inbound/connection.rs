@@ -1,0 +1,229 @@
+//! One inbound connection: handshake, HTTP/2, age, goodbye.
+
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use mesh_transport::PeerIdentity;
+use tokio::{net::TcpStream, sync::Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::stack::{Offered, Rules, Stack};
+use crate::{
+    age::Bounds,
+    metrics::{self, Direction},
+    own_identity::{OwnIdentity, Shown},
+    registry::{Connection, Opened, Registered, Registry},
+    socket::Socket,
+};
+
+/// A handshake takes two round trips and a signature; who needs longer is stalling.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Handshakes are the expensive part of a connection storm; more at once only make all slower.
+const HANDSHAKES_MAX: usize = 256;
+/// Several times what our own pool puts on a connection, so that it never meets the limit.
+const STREAMS_MAX: u32 = 256;
+/// Tokens and trace context need two or three; hyper's default of 16 KiB, stated.
+const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
+/// One stream may be this far ahead of its reader: several usual messages.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// All streams of a connection together; bounds the memory of one peer.
+const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
+/// What one answer may be ahead of the network before its handler waits.
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// The frame size that every peer must take; larger ones block other streams for longer.
+const FRAME_BYTES_MAX: u32 = 16 * 1024;
+/// A peer that vanished is noticed within interval and timeout, 30 s together.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// See above.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Rapid reset: streams that were reset before we saw them (h2's default, stated).
+const PENDING_RESETS_MAX: usize = 20;
+/// Made-you-reset: streams that we had to reset for the peer's mistakes.
+const ERROR_RESETS_MAX: usize = 256;
+/// After the last trailers were queued: time to write them before the socket is cut.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What all connections of a server share.
+pub(crate) struct Server {
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) registry: Arc<Registry>,
+    /// None: plaintext.
+    pub(crate) identity: Option<Arc<OwnIdentity>>,
+    pub(crate) connection_age: Duration,
+    pub(crate) drain_grace: Duration,
+    pub(crate) shutdown: CancellationToken,
+    handshakes: Semaphore,
+    /// As long as calls come in, the workload's own tasks go on.
+    _background: Arc<DropGuard>,
+}
+
+/// A connection whose handshake is done.
+struct Shaken {
+    socket: Socket,
+    opened: Opened,
+}
+
+/// Why a handshake led to nothing.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("it took longer than {HANDSHAKE_TIMEOUT:?}")]
+    Timeout,
+    #[error("{}", mesh_transport::handshake_failure(.0))]
+    Tls(std::io::Error),
+    #[error(transparent)]
+    Peer(#[from] mesh_transport::Error),
+    #[error(transparent)]
+    Own(#[from] crate::own_identity::Unusable),
+}
+
+// === impl Server ===
+
+impl Server {
+    pub(crate) fn new(
+        rules: Rules,
+        registry: Arc<Registry>,
+        identity: Option<Arc<OwnIdentity>>,
+        ages: (Duration, Duration),
+        shutdown: CancellationToken,
+        background: Arc<DropGuard>,
+    ) -> Self {
+        let (connection_age, drain_grace) = ages;
+        let handshakes = Semaphore::new(HANDSHAKES_MAX);
+        let rules = Arc::new(rules);
+        Self {
+            rules,
+            registry,
+            identity,
+            connection_age,
+            drain_grace,
+            shutdown,
+            handshakes,
+            _background: background,
+        }
+    }
+
+    /// Serves one connection to its end.
+    pub(crate) async fn serve(&self, tcp: TcpStream, remote: SocketAddr, service: Offered) {
+        match self.shake_hands(tcp, remote).await {
+            Ok(Shaken { socket, opened }) => {
+                let registered = self.registry.open(opened);
+                self.drive(socket, registered, service).await;
+            }
+            Err(refused) => {
+                metrics::handshake_failed(self.registry.own(), Direction::Inbound);
+                tracing::info!(%remote, reason = %refused, "handshake refused");
+            }
+        }
+    }
+
+    async fn shake_hands(&self, tcp: TcpStream, remote: SocketAddr) -> Result<Shaken, Refused> {
+        let Some(identity) = &self.identity else {
+            let opened = self.opened(remote, None, None);
+            return Ok(Shaken {
+                socket: Socket::Plain(tcp),
+                opened,
+            });
+        };
+        // Never closed, so there is always a permit in the end.
+        let _permit = self.handshakes.acquire().await;
+        let shown = identity.server()?;
+        let acceptor = TlsAcceptor::from(Arc::clone(&shown.config));
+        let tls = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(tcp))
+            .await
+            .map_err(|_| Refused::Timeout)?
+            .map_err(Refused::Tls)?;
+        mesh_transport::require_h2(tls.get_ref().1)?;
+        let peer = mesh_transport::peer_identity(tls.get_ref().1)?;
+        let opened = self.opened(remote, Some(peer), Some(shown));
+        Ok(Shaken {
+            socket: Socket::Tls(Box::new(tls.into())),
+            opened,
+        })
+    }
+
+    fn opened(
+        &self,
+        remote: SocketAddr,
+        peer: Option<PeerIdentity>,
+        shown: Option<Shown<rustls::ServerConfig>>,
+    ) -> Opened {
+        let bounds = Bounds {
+            own_not_after: shown.as_ref().map(|shown| shown.not_after),
+            peer_not_after: peer.as_ref().map(|peer| peer.not_after),
+            configured: self.connection_age,
+        };
+        Opened {
+            direction: Direction::Inbound,
+            remote,
+            mutual_tls: shown.is_some(),
+            peer,
+            epoch: shown.as_ref().map_or(0, |shown| shown.epoch),
+            own_serial: shown.map(|shown| shown.serial),
+            age: bounds.age(SystemTime::now()),
+        }
+    }
+
+    async fn drive(&self, socket: Socket, registered: Registered, service: Offered) {
+        let connection = registered.connection();
+        let stack = Stack {
+            service,
+            rules: Arc::clone(&self.rules),
+            connection: Arc::clone(connection),
+        };
+        let mut http2 = pin!(builder().serve_connection(TokioIo::new(socket), stack));
+        let cause = tokio::select! {
+            ended = http2.as_mut() => return log_end(connection, ended),
+            () = tokio::time::sleep(connection.age) => "age",
+            () = self.shutdown.cancelled() => "shutdown",
+        };
+        connection.retire(self.registry.own(), cause);
+        tracing::debug!(id = connection.id, cause, "saying goodbye");
+        http2.as_mut().graceful_shutdown();
+        tokio::select! {
+            ended = http2.as_mut() => return log_end(connection, ended),
+            () = tokio::time::sleep(self.drain_grace) => {}
+        }
+        connection.end();
+        tokio::select! {
+            ended = http2.as_mut() => log_end(connection, ended),
+            () = tokio::time::sleep(FLUSH_TIMEOUT) => {
+                tracing::info!(id = connection.id, remote = %connection.remote, "connection cut");
+            }
+        }
+    }
+}
+
+fn builder() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADER_LIST_BYTES_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
+        .max_send_buf_size(SEND_BUFFER_BYTES)
+        .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
+        .max_local_error_reset_streams(ERROR_RESETS_MAX)
+        // gRPC has no use for it.
+        .auto_date_header(false);
+    builder
+}
+
+/// Clients close first after a goodbye, so an i/o error here is the usual end.
+fn log_end(connection: &Connection, ended: Result<(), hyper::Error>) {
+    let (id, remote) = (connection.id, connection.remote);
+    match ended {
+        Ok(()) => tracing::debug!(id, %remote, "connection ended"),
+        Err(error) => tracing::debug!(id, %remote, %error, "connection ended"),
+    }
+}
