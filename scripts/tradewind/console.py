@@ -1,4 +1,4 @@
-"""What the commands say to the person who runs them. Not logging: programs write to their own logs."""
+"""What the commands say to the person who runs them. Programs write to their own logs."""
 
 from __future__ import annotations
 

@@ -29,7 +29,8 @@ def ensure_key(instance: Instance) -> None:
         pem = _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
         secrets_store.write_private(key, pem.decode())
     jwk = _public_jwk(key)
-    instance.run.joinpath("jwks.json").write_text(json.dumps({"keys": [jwk]}, indent=2) + "\n")
+    jwks = json.dumps({"keys": [jwk]}, indent=2) + "\n"
+    secrets_store.write_private(instance.run / "jwks.json", jwks)
 
 
 def token(instance: Instance, subject: str, roles: list[str], scope: str = "") -> str:

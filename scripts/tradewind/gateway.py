@@ -12,7 +12,7 @@ import urllib.parse
 from pathlib import Path
 from string import Template
 
-from tradewind import dev_jwt, paths
+from tradewind import dev_jwt, paths, secrets_store
 from tradewind.console import Failure
 from tradewind.instance import ENVOY_ADMIN_PORT, GRPC_PORT, REST_PORT, SERVICES, Instance
 
@@ -59,7 +59,7 @@ def prepare(instance: Instance, otlp_endpoint: str | None = None) -> None:
     template = Template((paths.GATEWAY / "envoy.yaml.tmpl").read_text())
     jwks = json.dumps(json.loads((instance.run / "jwks.json").read_text()))
     also = [] if instance.number else [_socket_address("127.0.0.1", REST_PORT)]
-    config_file(instance).write_text(template.substitute(
+    secrets_store.write_private(config_file(instance), template.substitute(
         GATEWAY_ADDRESS=instance.address("gateway"), ADMIN_PORT=ENVOY_ADMIN_PORT,
         REST_PORT=REST_PORT, ADDITIONAL_ADDRESSES=json.dumps(also),
         JWT_ISSUER=dev_jwt.ISSUER, JWT_AUDIENCE=dev_jwt.AUDIENCE, JWKS=jwks,

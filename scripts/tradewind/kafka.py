@@ -1,4 +1,4 @@
-"""Apache Kafka of an instance: one KRaft node with SCRAM users, an authorizer and no anonymous access.
+"""Apache Kafka of an instance: one KRaft node with SCRAM users, an authorizer, nobody anonymous.
 
 Topics, service users and ACLs are declared in `scripts/kafka/topics.toml` and applied by
 `kafka_admin.py`, which runs in the venv because it needs a Kafka client.
@@ -24,7 +24,7 @@ HEAP = "512m"
 
 def prepare(instance: Instance) -> None:
     """Writes the broker's settings and formats its folder on the first start."""
-    secrets_store.write_private(_properties(instance), _settings(instance))
+    secrets_store.write_private(properties_file(instance), _settings(instance))
     data = instance.data / "kafka"
     if not (data / "meta.properties").exists():
         _format(instance)
@@ -38,7 +38,7 @@ def command(instance: Instance) -> list[str]:
         "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
         "-Djava.net.preferIPv4Stack=true",
         f"-Dlog4j2.configurationFile={paths.SCRIPTS / 'kafka/log4j2.xml'}",
-        "-cp", _class_path(), "kafka.Kafka", str(_properties(instance)),
+        "-cp", _class_path(), "kafka.Kafka", str(properties_file(instance)),
     ]
 
 
@@ -87,7 +87,7 @@ def _format(instance: Instance) -> None:
     arguments = [
         "-cp", _class_path(), f"-Dlog4j2.configurationFile={paths.SCRIPTS / 'kafka/log4j2.xml'}",
         "kafka.tools.StorageTool", "format", "--standalone", "--ignore-formatted",
-        "--cluster-id", cluster_id, "--config", str(_properties(instance)),
+        "--cluster-id", cluster_id, "--config", str(properties_file(instance)),
     ]
     for user in (ADMIN, "broker"):
         password = secrets_store.read(instance, f"kafka.{user}")
@@ -112,7 +112,8 @@ def _class_path() -> str:
     return f"{paths.KAFKA / 'libs'}/*"
 
 
-def _properties(instance: Instance) -> Path:
+def properties_file(instance: Instance) -> Path:
+    """The broker's settings."""
     # It holds passwords, so it lies with the secrets.
     return instance.secret_file("kafka.server.properties")
 

@@ -39,8 +39,9 @@ def start(
     if lock is None:
         lock = _lock_unless_running(instance, supervisor)
     programs = all_programs(instance, options)
-    chosen = _chosen(programs, only)
+    chosen = chosen_programs(programs, only)
     _prepare(instance, options, chosen)
+    options.keep(instance)
     changed = write_configuration(instance, programs)
     if supervisor.alive():
         if changed:
@@ -67,6 +68,18 @@ def stop(instance: Instance) -> bool:
     supervisor.shutdown()
     _until_released(instance)
     return True
+
+
+def stop_programs(instance: Instance, names: list[str]) -> None:
+    """Stops some programs and leaves the others alone."""
+    supervisor = Supervisor(instance)
+    if not supervisor.alive():
+        raise Failure(f"instance {instance.number} does not run")
+    known = supervisor.states()
+    for name in names:
+        if name not in known:
+            raise Failure(f"no such program: {name}")
+        supervisor.stop(name)
 
 
 def log_tail(instance: Instance, name: str, lines: int = LOG_LINES) -> str:
@@ -100,7 +113,8 @@ def _lock_unless_running(instance: Instance, supervisor: Supervisor) -> int | No
         return None
 
 
-def _chosen(programs: list[Program], only: Iterable[str] | None) -> list[Program]:
+def chosen_programs(programs: list[Program], only: Iterable[str] | None) -> list[Program]:
+    """The named programs, or all; an unknown name is refused."""
     if only is None:
         return programs
     names = set(only)
@@ -123,15 +137,15 @@ def _prepare(instance: Instance, options: Options, programs: list[Program]) -> N
 
 
 def _stop_outdated(supervisor: Supervisor, programs: list[Program]) -> None:
-    """A program built anew since it started is stopped; its stage starts it again."""
+    """A program older than its binary or settings is stopped; its stage starts it again."""
     states = supervisor.states()
     for program in programs:
-        if not program.rust:
+        state = states[program.name]
+        if state["statename"] != "RUNNING":
             continue
-        binary = paths.binary(program.command[0].rsplit("/", 1)[-1])
-        running = states[program.name]["statename"] == "RUNNING"
-        if running and binary.exists() and binary.stat().st_mtime > states[program.name]["start"]:
-            say(f"{program.name} was built anew: restarting it")
+        changed = [f for f in program.files if f.exists() and f.stat().st_mtime > state["start"]]
+        if changed:
+            say(f"restarting {program.name}: {changed[0].name} is newer than the process")
             supervisor.stop(program.name)
 
 

@@ -5,12 +5,14 @@ The list is the topology of the local system; `supervisor.py` only renders and s
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from tradewind import gateway, kafka, paths, postgres
 from tradewind.instance import (
@@ -44,6 +46,15 @@ class Options:
     svid_ttl_seconds: int | None = None
     log: str = field(default_factory=lambda: os.environ.get("LOG", "info"))
 
+    @classmethod
+    def of(cls, instance: Instance) -> Options:
+        """What the instance was started with, so that one program can be started like the rest."""
+        path = _options_file(instance)
+        return cls(**json.loads(path.read_text())) if path.exists() else cls()
+
+    def keep(self, instance: Instance) -> None:
+        _options_file(instance).write_text(json.dumps(asdict(self)))
+
 
 @dataclass(frozen=True)
 class Program:
@@ -59,7 +70,8 @@ class Program:
     stop_signal: str = "TERM"
     stop_seconds: int = 15
     stop_as_group: bool = True
-    rust: bool = False  # built by cargo: restarted when the binary is newer than the process
+    # A program older than one of its files (a binary built anew, a changed setting) is restarted.
+    files: tuple[Path, ...] = ()
 
 
 def all_programs(instance: Instance, options: Options) -> list[Program]:
@@ -72,6 +84,10 @@ def all_programs(instance: Instance, options: Options) -> list[Program]:
     ]
 
 
+def _options_file(instance: Instance) -> Path:
+    return instance.run / "options.json"
+
+
 def _postgres(instance: Instance) -> Program:
     return Program(
         name="postgres", stage=1, command=postgres.command(instance),
@@ -79,6 +95,7 @@ def _postgres(instance: Instance) -> Program:
         user=paths.SERVER_USER if paths.as_root() else None,
         # SIGINT is the fast shutdown; it must reach the postmaster alone.
         stop_signal="INT", stop_seconds=30, stop_as_group=False,
+        files=(instance.postgres_data / "tradewind.conf",),
     )
 
 
@@ -86,6 +103,7 @@ def _kafka(instance: Instance) -> Program:
     return Program(
         name="kafka", stage=1, command=kafka.command(instance),
         ready=_when(KAFKA_PORT, "kafka", kafka.ready), ready_within_seconds=120, stop_seconds=30,
+        files=(kafka.properties_file(instance),),
     )
 
 
@@ -98,6 +116,7 @@ def _smtp(instance: Instance) -> Program:
             "--folder", str(instance.mail),
         ],
         ready=_when(SMTP_PORT, "smtp"), ready_within_seconds=30,
+        files=(paths.SCRIPTS / "smtp_sink.py",),
     )
 
 
@@ -110,7 +129,8 @@ def _psp_sim(instance: Instance, options: Options) -> Program:
             "SIM_STATE_FILE": str(instance.data / "psp-sim.json"),
             "LOG": options.log,
         },
-        ready=_when(PSP_PORT, "psp-sim"), ready_within_seconds=60, rust=True,
+        ready=_when(PSP_PORT, "psp-sim"), ready_within_seconds=60,
+        files=(paths.binary("psp-sim"),),
     )
 
 
@@ -126,7 +146,8 @@ def _meshd(instance: Instance, options: Options) -> Program:
             "MESH_TRUST_DOMAIN": TRUST_DOMAIN,
             "LOG": options.log,
         },
-        ready=_http("meshd", PROBE_PORT, "/readyz"), ready_within_seconds=60, rust=True,
+        ready=_http("meshd", PROBE_PORT, "/readyz"), ready_within_seconds=60,
+        files=(paths.binary("meshd"),),
     )
 
 
@@ -149,7 +170,7 @@ def _service(instance: Instance, options: Options, name: str) -> Program:
     return Program(
         name=name, stage=2, command=[str(paths.binary(name))], environment=environment,
         ready=_http(name, PROBE_PORT, "/readyz"), ready_within_seconds=120,
-        stop_seconds=DRAIN_STOP_SECONDS, rust=True,
+        stop_seconds=DRAIN_STOP_SECONDS, files=(paths.binary(name),),
     )
 
 
@@ -159,7 +180,8 @@ def _agent(instance: Instance, options: Options) -> Program:
         environment={
             **_mesh(instance, options, "gateway"), "MESH_SDS_SOCKET": str(instance.sds_socket),
         },
-        ready=_http("gateway", PROBE_PORT, "/readyz"), ready_within_seconds=60, rust=True,
+        ready=_http("gateway", PROBE_PORT, "/readyz"), ready_within_seconds=60,
+        files=(paths.binary("mesh-sidecar"),),
     )
 
 
@@ -177,6 +199,7 @@ def _envoy(instance: Instance) -> Program:
             _http("gateway", ENVOY_ADMIN_PORT, "/ready"), _when(REST_PORT, "gateway")
         ),
         ready_within_seconds=60,
+        files=(gateway.config_file(instance), paths.DESCRIPTORS),
     )
 
 

@@ -31,7 +31,12 @@ def read(instance: Instance, name: str) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Writes a file of mode 0600 that is either whole or not there."""
+    """Writes a file of mode 0600 that is either whole or not there.
+
+    What would not change stays untouched: a newer file restarts the program that reads it.
+    """
+    if path.exists() and path.read_text() == text:
+        return
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -52,7 +52,7 @@ class Supervisor:
         environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
         with (self._instance.logs / "supervisord.out").open("ab") as output:
             process = subprocess.Popen(
-                [str(paths.VENV / "bin/supervisord"), "--configuration", str(_file(self._instance))],
+                [str(paths.VENV / "bin/supervisord"), "-c", str(_file(self._instance))],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[lock],
                 cwd=paths.ROOT, env=environment,
                 # Ctrl-C in the terminal belongs to the command, which stops things in order.

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Everything that can be said about the tree without running it (make lint). All checks run, and
+# the failed ones are named at the end.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+
+MAX_FILE_LINES=500
+MAX_COLUMNS=100
+failed=()
+
+check() {
+    local name="$1"
+    shift
+    echo "== $name"
+    "$@" || failed+=("$name")
+}
+
+# Tracked files and new ones, without what is generated.
+sources() {
+    git ls-files --cached --others --exclude-standard -- "$@" | grep -v '/src/gen/' |
+        while read -r file; do if [[ -f "$file" ]]; then echo "$file"; fi; done
+}
+
+shell_scripts() {
+    mapfile -t scripts < <(sources 'scripts/*.sh' scripts/token .ci/run)
+    .local/lint/bin/shellcheck --external-sources "${scripts[@]}"
+}
+
+# A file that is longer has more than one responsibility.
+file_lengths() {
+    local long
+    long="$(sources '*.rs' '*.py' '*.sh' | xargs wc -l |
+        awk -v max="$MAX_FILE_LINES" '$2 != "total" && $1 > max')"
+    if [[ -n "$long" ]]; then
+        echo "longer than $MAX_FILE_LINES lines:"
+        echo "$long"
+        return 1
+    fi
+}
+
+# rustfmt keeps Rust within its columns; nothing does that for the others.
+columns() {
+    ! sources '*.py' '*.sh' | xargs grep -nE "^.{$((MAX_COLUMNS + 1)),}$"
+}
+
+python_compiles() {
+    mapfile -t files < <(sources 'scripts/*.py')
+    python3 -B -c '
+import ast, sys
+for path in sys.argv[1:]:
+    ast.parse(open(path).read(), path)
+' "${files[@]}"
+}
+
+# The mesh owns its connections: tonic's own server and channel can neither rotate without lost
+# calls nor end one stream. clippy refuses the types; this also finds the module in a `use`.
+no_tonic_transport() {
+    local found
+    found="$(sources '*.rs' | xargs grep -nE '(tonic::transport|transport::(Server|Channel))\b' |
+        grep -vE ':[0-9]+: *//')"
+    if [[ -n "$found" ]]; then
+        echo "$found"
+        return 1
+    fi
+}
+
+scripts/tradewind.sh fetch lint || exit 1
+check "format" cargo fmt --all --check
+check "file lengths" file_lengths
+check "columns" columns
+check "python" python_compiles
+check "shell scripts" shell_scripts
+check "spelling" .local/lint/bin/typos --config .typos.toml
+check "forbidden edges" scripts/check-edges.sh
+check "tonic::transport" no_tonic_transport
+check "generated code" scripts/proto.sh --check
+# The profile of the tests, so that both share what is compiled.
+check "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+
+if ((${#failed[@]})); then
+    printf '\nfailed: %s\n' "$(IFS=','; echo "${failed[*]}")"
+    exit 1
+fi
+echo "lint: all well"

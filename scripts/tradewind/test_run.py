@@ -1,0 +1,101 @@
+"""`make test`: all tests against a whole running Tradewind of their own.
+
+Takes a free instance, starts everything, runs cargo's tests, and leaves nothing behind: no process,
+no data, no lock, whatever happens in between.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from types import FrameType
+
+from tradewind import build, components, doctor, lifecycle, paths
+from tradewind import instance as instances
+from tradewind.console import say
+from tradewind.instance import Instance
+from tradewind.programs import Options
+
+# Short, so that certificates rotate several times during the tests.
+SVID_TTL_SECONDS = 60
+OTLP_PORT = 4317
+
+
+class _Interrupted(Exception):
+    """SIGINT or SIGTERM arrived; everything is stopped before the command ends."""
+
+
+def run(arguments: list[str], soak: bool = False) -> int:
+    """Runs the tests and returns cargo's exit status."""
+    doctor.check(install=True)
+    components.ensure(components.RUNTIME)
+    build.binaries()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    instance, lock = instances.take_free()
+    say(f"this run is instance {instance.number} (127.77.{instance.number}.0/24)")
+    status = 1
+    try:
+        # What a killed run left behind must not colour this one.
+        instance.remove()
+        options = Options(
+            otlp_endpoint=f"http://127.77.{instance.number}.1:{OTLP_PORT}",
+            svid_ttl_seconds=SVID_TTL_SECONDS,
+        )
+        lifecycle.start(instance, options, lock=lock)
+        status = _cargo_tests(instance, arguments, soak)
+    except _Interrupted:
+        say("interrupted")
+    finally:
+        _clean_up(instance, lock, status)
+    return status
+
+
+def _cargo_tests(instance: Instance, arguments: list[str], soak: bool) -> int:
+    environment = {
+        **os.environ,
+        "TRADEWIND_INSTANCE": str(instance.number),
+        "TRADEWIND_ROOT": str(paths.ROOT),
+        "TRADEWIND_RUN": str(instance.run),
+    }
+    if soak:
+        # Tests that need minutes read it; without it they run the same code for seconds.
+        environment["TRADEWIND_SOAK"] = "1"
+    # The end-to-end tests come last and alone: they take parts away that the others need.
+    for command in (
+        ["cargo", "test", "--workspace", "--exclude", "shop-e2e", "--locked"],
+        ["cargo", "test", "--package", "shop-e2e", "--locked"],
+    ):
+        say(" ".join([*command, *arguments]))
+        status = subprocess.run(
+            [*command, *arguments], cwd=paths.ROOT, env=environment, check=False
+        ).returncode
+        if status != 0:
+            return status
+    return 0
+
+
+def _clean_up(instance: Instance, lock: int, status: int) -> None:
+    # A second Ctrl-C must not leave half of it behind.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    lifecycle.stop(instance)
+    if status != 0 and instance.logs.exists():
+        _keep_logs(instance)
+    instance.remove()
+    os.close(lock)
+
+
+def _keep_logs(instance: Instance) -> None:
+    """The logs of the last failed run are the one thing that is worth keeping."""
+    kept = paths.LOCAL / "failed-test-logs"
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(instance.logs, kept)
+    say(f"the logs of this run are in {kept}")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise _Interrupted
+
