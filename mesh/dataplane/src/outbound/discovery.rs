@@ -30,6 +30,9 @@ pub(crate) struct Endpoint {
     pub(crate) id: SpiffeId,
 }
 
+/// Tells one version of the file from another; none when there is no file.
+type Stamp = Option<(SystemTime, u64)>;
+
 /// All endpoints at one time.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Endpoints {
@@ -94,27 +97,34 @@ impl Discovery {
         let mut ticks = tokio::time::interval(LOOK_INTERVAL);
         loop {
             ticks.tick().await;
-            let stamp = stamp_of(path).await;
-            if stamp.is_some() && stamp == seen {
-                continue;
-            }
-            match load(path, trust_domain).await {
-                Ok(endpoints) => {
-                    let changed = **self.endpoints.load() != endpoints;
-                    if changed {
-                        tracing::info!(services = endpoints.services.len(), "endpoints changed");
-                        self.endpoints.store(Arc::new(endpoints));
-                    }
-                    read.met();
-                }
-                // The last good endpoints stay; without any, the workload is not ready.
-                Err(error) if stamp != seen || seen.is_none() => {
-                    tracing::warn!(error = chain(&error), "endpoints unchanged");
-                }
-                Err(_) => {}
-            }
-            seen = stamp;
+            seen = Some(self.look(path, trust_domain, read, seen).await);
         }
+    }
+
+    /// Takes the file if it is another one than the one seen last; says what it saw.
+    async fn look(
+        &self,
+        path: &Path,
+        trust_domain: &TrustDomain,
+        read: &Condition,
+        seen: Option<Stamp>,
+    ) -> Stamp {
+        let stamp = stamp_of(path).await;
+        if seen == Some(stamp) {
+            return stamp;
+        }
+        match load(path, trust_domain).await {
+            Ok(endpoints) => {
+                if **self.endpoints.load() != endpoints {
+                    tracing::info!(services = endpoints.services.len(), "endpoints changed");
+                    self.endpoints.store(Arc::new(endpoints));
+                }
+                read.met();
+            }
+            // The last good endpoints stay; without any, the workload is not ready.
+            Err(error) => tracing::warn!(error = chain(&error), "endpoints unchanged"),
+        }
+        stamp
     }
 }
 
@@ -192,7 +202,7 @@ impl Entry {
 
 // === helpers ===
 
-async fn stamp_of(path: &Path) -> Option<(SystemTime, u64)> {
+async fn stamp_of(path: &Path) -> Stamp {
     let metadata = tokio::fs::metadata(path).await.ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }

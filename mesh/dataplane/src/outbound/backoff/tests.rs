@@ -3,8 +3,8 @@
 
 use super::*;
 
-#[tokio::test(start_paused = true)]
-async fn pauses_grow_to_a_bound_and_success_ends_them() {
+#[test]
+fn pauses_grow_to_a_bound_and_success_ends_them() {
     let mut backoff = Backoff::default();
     let now = Instant::now();
     assert_eq!(backoff.blocked(now), None);

@@ -96,34 +96,36 @@ fn a_document_that_cannot_be_used_is_named_with_its_field() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_changed_file_is_taken_and_a_broken_one_changes_nothing() {
     let folder = std::env::temp_dir().join(format!("mesh-dataplane-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("endpoints.yaml");
     let readiness = Readiness::default();
-    let shutdown = CancellationToken::new();
     let read = readiness.condition("endpoints");
-    let discovery = Discovery::watch(path.clone(), domain(), read, shutdown.clone());
-    tokio::time::sleep(LOOK_INTERVAL * 2).await;
+    let discovery = Discovery::default();
+    let domain = domain();
+
+    let seen = discovery.look(&path, &domain, &read, None).await;
     assert!(!readiness.is_ready(), "there is no file yet");
 
     std::fs::write(&path, GOOD).unwrap();
-    readiness.ready().await;
-    assert_eq!(discovery.current().of("shop", "order").len(), 1);
+    let seen = discovery.look(&path, &domain, &read, Some(seen)).await;
+    assert!(readiness.is_ready());
+    let taken = discovery.current();
+    assert_eq!(taken.of("shop", "order").len(), 1);
 
     std::fs::write(&path, "kind: [").unwrap();
-    tokio::time::sleep(LOOK_INTERVAL * 3).await;
-    assert_eq!(discovery.current().of("shop", "order").len(), 1);
+    let seen = discovery.look(&path, &domain, &read, Some(seen)).await;
+    assert!(Arc::ptr_eq(&taken, &discovery.current()) && readiness.is_ready());
+
+    std::fs::remove_file(&path).unwrap();
+    let seen = discovery.look(&path, &domain, &read, Some(seen)).await;
+    assert!(Arc::ptr_eq(&taken, &discovery.current()));
 
     std::fs::write(&path, GOOD.replace("app: order", "app: orders")).unwrap();
-    for _ in 0..100 {
-        tokio::time::sleep(LOOK_INTERVAL).await;
-        if discovery.current().of("shop", "order").is_empty() {
-            break;
-        }
-    }
+    discovery.look(&path, &domain, &read, Some(seen)).await;
+    assert!(discovery.current().of("shop", "order").is_empty());
     assert_eq!(discovery.current().of("shop", "orders").len(), 1);
-    shutdown.cancel();
     std::fs::remove_dir_all(&folder).unwrap();
 }
