@@ -15,7 +15,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 use zeroize::Zeroizing;
 
-use crate::bundle::certificates_from_pem;
+use crate::bundle::{certificates_from_pem, certificates_to_pem};
 use crate::csr::PublicKey;
 use crate::error::Error;
 use crate::spiffe::{SpiffeId, TrustDomain};
@@ -63,6 +63,13 @@ pub struct Issued {
     pub not_after: SystemTime,
 }
 
+/// An authority as it comes out of its files.
+struct Stored {
+    certificate_pem: String,
+    issuer: Issuer<'static, KeyPair>,
+    validity: Validity,
+}
+
 #[derive(Clone, Copy)]
 struct Validity {
     not_before: SystemTime,
@@ -92,12 +99,12 @@ impl RootAuthority {
         certificate_pem: &str,
         key_pem: &str,
     ) -> Result<Self, Error> {
-        let (issuer, validity) = load(trust_domain, certificate_pem, key_pem)?;
+        let stored = load(trust_domain, certificate_pem, key_pem)?;
         Ok(Self {
             trust_domain: trust_domain.clone(),
-            certificate_pem: certificate_pem.to_owned(),
-            issuer,
-            validity,
+            certificate_pem: stored.certificate_pem,
+            issuer: stored.issuer,
+            validity: stored.validity,
         })
     }
 
@@ -143,14 +150,14 @@ impl Authority {
         certificate_pem: &str,
         key_pem: &str,
     ) -> Result<Self, Error> {
-        let (issuer, validity) = load(&root.trust_domain, certificate_pem, key_pem)?;
+        let stored = load(&root.trust_domain, certificate_pem, key_pem)?;
         check_signed_by(certificate_pem, &root.certificate_pem)?;
         Ok(Self {
             trust_domain: root.trust_domain.clone(),
-            certificate_pem: certificate_pem.to_owned(),
+            certificate_pem: stored.certificate_pem,
             root_pem: root.certificate_pem.clone(),
-            issuer,
-            validity,
+            issuer: stored.issuer,
+            validity: stored.validity,
         })
     }
 
@@ -321,7 +328,7 @@ fn load(
     trust_domain: &TrustDomain,
     certificate_pem: &str,
     key_pem: &str,
-) -> Result<(Issuer<'static, KeyPair>, Validity), Error> {
+) -> Result<Stored, Error> {
     let unusable = |reason| Error::UnusableAuthority { reason };
     let der = single_certificate(certificate_pem)?;
     let certificate = parse(&der)?;
@@ -345,8 +352,12 @@ fn load(
         not_before: system_time(certificate.validity().not_before.timestamp())?,
         not_after: system_time(certificate.validity().not_after.timestamp())?,
     };
-    let issuer = Issuer::from_ca_cert_der(&der, key).map_err(Error::Build)?;
-    Ok((issuer, validity))
+    Ok(Stored {
+        // Written anew: whatever else stood in the text, a key perhaps, is not published.
+        certificate_pem: certificates_to_pem([&der]),
+        issuer: Issuer::from_ca_cert_der(&der, key).map_err(Error::Build)?,
+        validity,
+    })
 }
 
 fn check_signed_by(certificate_pem: &str, root_pem: &str) -> Result<(), Error> {

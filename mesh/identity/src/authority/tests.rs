@@ -268,6 +268,14 @@ fn key_identifier(certificate: &X509Certificate<'_>) -> Vec<u8> {
 }
 
 #[test]
+fn a_key_beside_the_certificate_is_not_published() {
+    let root = root();
+    let both = format!("{}{}", &*root.key_pem(), root.certificate_pem());
+    let loaded = RootAuthority::from_pem(&trust_domain(), &both, &root.key_pem()).unwrap();
+    assert_eq!(loaded.certificate_pem(), root.certificate_pem());
+}
+
+#[test]
 fn files_that_do_not_belong_together_are_refused() {
     let (one, other) = (root(), root());
     let load = RootAuthority::from_pem;
