@@ -70,7 +70,7 @@ impl Agent {
             .unwrap()
             .sign(&csr.pem, &id, &[], Duration::from_secs(60), now)
             .unwrap();
-        let (svid, roots) = Svid::from_answer(&issued.chain_pem, csr.key, &id).unwrap();
+        let (svid, roots) = Svid::from_answer(&issued.chain_pem, csr.key.clone_key(), &id).unwrap();
         let serial = svid.serial.clone();
         let bundles = TrustBundles::of(id.trust_domain().clone(), roots);
         self.identity.send_replace(Some(Arc::new(Identity {
@@ -115,6 +115,12 @@ impl Agent {
     }
 }
 
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(self.socket.parent().unwrap());
+    }
+}
+
 impl Proxy {
     async fn ask(&self, names: &[&str], nonce: &str) {
         let request = DiscoveryRequest {
@@ -136,7 +142,7 @@ impl Proxy {
 
 fn secret_of(answer: &DiscoveryResponse) -> Secret {
     assert_eq!(answer.resources.len(), 1);
-    answer.resources[0].to_msg().unwrap()
+    prost::Message::decode(answer.resources[0].value.as_slice()).unwrap()
 }
 
 #[tokio::test]
