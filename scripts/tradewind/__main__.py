@@ -46,20 +46,30 @@ def _clean(_arguments: argparse.Namespace) -> None:
     runs = paths.LOCAL / "run"
     for folder in sorted(runs.iterdir()) if runs.exists() else []:
         instance = Instance(int(folder.name))
-        try:
-            os.close(instances.take(instance.number))
-        except instances.Taken as taken:
-            if taken.owner == str(paths.ROOT) and instance.number != 0:
-                raise Failure(
-                    f"instance {instance.number} of this checkout runs (a test?); stop it first:\n"
-                    f"  scripts/tradewind.sh stop --instance {instance.number}"
-                ) from None
-        lifecycle.stop(instance)
-        instance.remove()
+        _clean_instance(instance)
     shutil.rmtree(paths.LOCAL, ignore_errors=True)
     if paths.as_root():
         shutil.rmtree(paths.SERVER_HOME, ignore_errors=True)
     say("removed data and downloads; `cargo clean` removes what was built")
+
+
+def _clean_instance(instance: Instance) -> None:
+    try:
+        lock = instances.take(instance.number)
+    except instances.Taken as taken:
+        if taken.owner != str(paths.ROOT):
+            # The number is another checkout's now; ours left only files.
+            instance.remove_files()
+            return
+        if instance.number != 0:
+            raise Failure(
+                f"instance {instance.number} of this checkout runs (a test?); stop it first:\n"
+                f"  scripts/tradewind.sh stop --instance {instance.number}"
+            ) from None
+        lifecycle.stop(instance)
+        lock = instances.take(instance.number)
+    instance.remove()
+    os.close(lock)
 
 
 # === commands on programs ===

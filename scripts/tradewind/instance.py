@@ -105,8 +105,13 @@ class Instance:
             folder.chmod(0o700)
 
     def remove(self) -> None:
-        """Deletes everything of this instance. It must be stopped."""
-        for folder in (self.run, self.data, self.postgres_data, self.sockets):
+        """Deletes everything of this instance. It must be stopped and its lock ours."""
+        self.remove_files()
+        shutil.rmtree(self.sockets, ignore_errors=True)
+
+    def remove_files(self) -> None:
+        """Deletes what lies in folders of this checkout; the sockets' folder is the machine's."""
+        for folder in (self.run, self.data, self.postgres_data):
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -133,6 +138,14 @@ def take(number: int) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{paths.ROOT}\n".encode(), 0)
     return descriptor
+
+
+def owner(number: int) -> str:
+    """The checkout that took the instance last."""
+    try:
+        return (LOCKS / f"{number}.lock").read_text().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def take_free() -> tuple[Instance, int]:

@@ -5,6 +5,7 @@ Named programs alone can be started too (`start --only postgres,kafka`), for wor
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 
@@ -13,7 +14,7 @@ from tradewind import secrets_store
 from tradewind.console import Failure, say
 from tradewind.instance import GRPC_PORT, SERVICES, Instance
 from tradewind.programs import Options, Program, all_programs
-from tradewind.supervisor import Supervisor, write_configuration
+from tradewind.supervisor import Supervisor, elsewhere, write_configuration
 
 POLL_SECONDS = 0.25
 REPORT_SECONDS = 10  # how often the reader is told what is still missing
@@ -65,8 +66,9 @@ def stop(instance: Instance) -> bool:
             if name in known:
                 supervisor.stop(name, wait=False)
         _until_stopped(supervisor, names)
+    pid = supervisor.pid()
     supervisor.shutdown()
-    _until_released(instance)
+    _until_gone(instance, pid)
     return True
 
 
@@ -102,10 +104,7 @@ def _lock_unless_running(instance: Instance, supervisor: Supervisor) -> int | No
         return instances.take(instance.number)
     except instances.Taken as taken:
         if taken.owner != str(paths.ROOT):
-            raise Failure(
-                f"instance {instance.number} runs from another checkout: {taken.owner}\n"
-                "Stop it there (make down), or work there."
-            ) from None
+            raise Failure(elsewhere(instance.number, taken.owner)) from None
         if not supervisor.alive():
             raise Failure(
                 f"instance {instance.number} is being started or stopped by another command"
@@ -194,14 +193,21 @@ def _until_stopped(supervisor: Supervisor, names: Iterable[str]) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _until_released(instance: Instance) -> None:
-    """supervisord holds the lock; when it can be had, no process of the instance is left."""
+def _until_gone(instance: Instance, pid: int) -> None:
+    """supervisord holds the instance's lock until it is gone, and it goes last."""
     deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
-    supervisor = Supervisor(instance)
-    while supervisor.alive():
+    while _exists(pid):
         if time.monotonic() > deadline:
             raise Failure(f"the supervisor of instance {instance.number} does not stop")
         time.sleep(POLL_SECONDS)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        # Started by this very command it stays a zombie until it is waited for.
+        return os.waitpid(pid, os.WNOHANG)[0] == 0
+    except ChildProcessError:
+        return os.path.exists(f"/proc/{pid}")
 
 
 def _endpoints(instance: Instance) -> str:

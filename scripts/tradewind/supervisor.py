@@ -16,7 +16,7 @@ from typing import Any
 
 from tradewind import paths
 from tradewind.console import Failure
-from tradewind.instance import Instance
+from tradewind.instance import Instance, owner
 from tradewind.programs import Program
 
 # After `startretries` failures supervisord gives a program up for ever; nobody watches at night.
@@ -41,10 +41,15 @@ class Supervisor:
         self._rpc: Any = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
 
     def alive(self) -> bool:
+        """Whether it answers. Another checkout's supervisor is refused, not used."""
         try:
             self._rpc.supervisor.getState()
         except (OSError, http.client.HTTPException):
             return False
+        # Sockets belong to the user: the same number may be the instance of another checkout.
+        number = self._instance.number
+        if owner(number) != str(paths.ROOT):
+            raise Failure(elsewhere(number, owner(number)))
         return True
 
     def launch(self, lock: int) -> subprocess.Popen[bytes]:
@@ -86,6 +91,9 @@ class Supervisor:
         for name in (*added, *changed):
             self._rpc.supervisor.addProcessGroup(name)
 
+    def pid(self) -> int:
+        return self._rpc.supervisor.getPID()
+
     def shutdown(self) -> None:
         self._tolerate(self._rpc.supervisor.shutdown)
 
@@ -96,6 +104,14 @@ class Supervisor:
             call(*arguments)
         except xmlrpc.client.Fault:
             pass
+
+
+def elsewhere(number: int, checkout: str) -> str:
+    """What a second checkout is told."""
+    return (
+        f"instance {number} runs from another checkout: {checkout}\n"
+        "Stop it there (make down), or work there."
+    )
 
 
 def write_configuration(instance: Instance, programs: list[Program]) -> bool:

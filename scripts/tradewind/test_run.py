@@ -69,12 +69,21 @@ def _cargo_tests(instance: Instance, arguments: list[str], soak: bool) -> int:
         ["cargo", "test", "--package", "shop-e2e", "--locked"],
     ):
         say(" ".join([*command, *arguments]))
-        status = subprocess.run(
-            [*command, *arguments], cwd=paths.ROOT, env=environment, check=False
-        ).returncode
+        status = _run([*command, *arguments], environment)
         if status != 0:
             return status
     return 0
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    # A group of its own: stopping cargo alone would leave the test binary behind.
+    process = subprocess.Popen(command, cwd=paths.ROOT, env=environment, process_group=0)
+    try:
+        return process.wait()
+    except _Interrupted:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
 
 
 def _clean_up(instance: Instance, lock: int, status: int) -> None:
