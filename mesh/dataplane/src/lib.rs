@@ -31,6 +31,6 @@ pub use config::{ConfigError, Env, Mode, Ports, Settings};
 pub use deadline::Deadline;
 pub use error::Error;
 pub use inbound::Serving;
-pub use outbound::{MeshChannel, ResponseBody};
+pub use outbound::{Endpoint, Endpoints, MeshChannel, ResponseBody};
 pub use readiness::{Condition, Readiness};
 pub use workload::{PlainAddresses, Workload};

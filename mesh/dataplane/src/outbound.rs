@@ -12,5 +12,9 @@ mod failure;
 mod pool;
 mod replay;
 
-pub use self::{body::ResponseBody, channel::MeshChannel};
+pub use self::{
+    body::ResponseBody,
+    channel::MeshChannel,
+    discovery::{Endpoint, Endpoints},
+};
 pub(crate) use self::{dial::Dialer, discovery::Discovery};

@@ -25,9 +25,11 @@ const SERVICE_LABEL: &str = "app";
 
 /// One place where a service answers, and who must answer there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Endpoint {
-    pub(crate) address: SocketAddr,
-    pub(crate) id: SpiffeId,
+pub struct Endpoint {
+    /// Where.
+    pub address: SocketAddr,
+    /// Who; another identity there is refused.
+    pub id: SpiffeId,
 }
 
 /// Tells one version of the file from another; none when there is no file.
@@ -35,7 +37,7 @@ type Stamp = Option<(SystemTime, u64)>;
 
 /// All endpoints at one time.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Endpoints {
+pub struct Endpoints {
     services: BTreeMap<(String, String), Vec<Endpoint>>,
 }
 
@@ -113,7 +115,7 @@ impl Discovery {
         if seen == Some(stamp) {
             return stamp;
         }
-        match load(path, trust_domain).await {
+        match Endpoints::load(path, trust_domain).await {
             Ok(endpoints) => {
                 if **self.endpoints.load() != endpoints {
                     tracing::info!(services = endpoints.services.len(), "endpoints changed");
@@ -131,7 +133,29 @@ impl Discovery {
 // === impl Endpoints ===
 
 impl Endpoints {
-    pub(crate) fn of(&self, namespace: &str, service: &str) -> &[Endpoint] {
+    /// Reads a file of WorkloadEntry documents.
+    pub async fn load(path: &Path, trust_domain: &TrustDomain) -> Result<Self, Error> {
+        let text =
+            tokio::fs::read_to_string(path)
+                .await
+                .map_err(|source| Error::ReadEndpoints {
+                    path: path.to_owned(),
+                    source,
+                })?;
+        Self::parse(&text, path, trust_domain)
+    }
+
+    /// All services in order: namespace, name, endpoints.
+    pub fn services(&self) -> impl Iterator<Item = (&str, &str, &[Endpoint])> {
+        self.services
+            .iter()
+            .map(|((namespace, service), endpoints)| {
+                (namespace.as_str(), service.as_str(), endpoints.as_slice())
+            })
+    }
+
+    /// Where one service is; nothing when it is not known.
+    pub fn of(&self, namespace: &str, service: &str) -> &[Endpoint] {
         let key = (namespace.to_owned(), service.to_owned());
         self.services
             .get(&key)
@@ -205,16 +229,6 @@ impl Entry {
 async fn stamp_of(path: &Path) -> Stamp {
     let metadata = tokio::fs::metadata(path).await.ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
-}
-
-async fn load(path: &Path, trust_domain: &TrustDomain) -> Result<Endpoints, Error> {
-    let text = tokio::fs::read_to_string(path)
-        .await
-        .map_err(|source| Error::ReadEndpoints {
-            path: path.to_owned(),
-            source,
-        })?;
-    Endpoints::parse(&text, path, trust_domain)
 }
 
 /// An error with its causes in one line.
