@@ -24,6 +24,10 @@ def main() -> int:
         fail(str(failure))
     except KeyboardInterrupt:
         fail("interrupted")
+    except BrokenPipeError:
+        # The reader (`head`, say) has seen enough. Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 # === commands on a whole instance ===

@@ -117,9 +117,13 @@ def _attempt(command: list[str]) -> None:
     for attempt in range(1, FETCH_ATTEMPTS + 1):
         # pip warns root about a shared environment; this one is the checkout's own.
         environment = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
-        if subprocess.run(command, env=environment, check=False).returncode == 0:
+        result = subprocess.run(
+            command, env=environment, check=False, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        if result.returncode == 0:
             return
-        say(f"attempt {attempt} of {FETCH_ATTEMPTS} failed: {command[0]}")
+        say(f"attempt {attempt} of {FETCH_ATTEMPTS} failed: {command[0]}\n{result.stdout}")
     raise Failure(f"could not fetch; the command was:\n  {' '.join(command)}")
 
 

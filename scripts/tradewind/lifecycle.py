@@ -127,7 +127,7 @@ def _prepare(instance: Instance, options: Options, programs: list[Program]) -> N
     instance.make_folders()
     secrets_store.ensure(instance)
     dev_jwt.ensure_key(instance)
-    instance.run.joinpath("endpoints.yaml").write_text(_endpoints(instance))
+    secrets_store.write_private(instance.run / "endpoints.yaml", _endpoints(instance))
     for program in programs:
         if program.name == "envoy":
             gateway.prepare(instance, options.otlp_endpoint)
