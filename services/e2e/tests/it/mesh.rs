@@ -6,7 +6,10 @@ use std::time::{Duration, SystemTime};
 use mesh_dataplane::{Settings, Workload};
 use mesh_identity::{Csr, RootAuthority, SpiffeId, Svid, TrustBundles, certificates_from_pem};
 use mesh_transport::Identity;
+use rustls::SignatureScheme;
+use rustls::client::ResolvesClientCert;
 use rustls::pki_types::ServerName;
+use rustls::sign::CertifiedKey;
 use serde_json::Value;
 use shop_proto::order::v1::GetOrderRequest;
 use shop_proto::order::v1::order_service_client::OrderServiceClient;
@@ -31,6 +34,20 @@ const ORDER: u8 = 12;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 /// A refusal comes at once; handshakes that say nothing are cut after some seconds.
 const REFUSED_WITHIN: Duration = Duration::from_secs(15);
+
+/// A client that has no certificate to show.
+#[derive(Debug)]
+struct NoCertificate;
+
+impl ResolvesClientCert for NoCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
 
 /// Joins the mesh as `account`, with the account's own bootstrap token, on an address of its own.
 async fn workload_as(shop: &Shop, account: &str, host: u8) -> (Workload, DropGuard) {
@@ -81,14 +98,14 @@ async fn a_caller_without_a_certificate_of_our_authority_is_not_served() {
     let minute = Duration::from_secs(60);
     let issued = foreign.issue_intermediate(now).unwrap();
     let issued = issued.sign(&csr.pem, &gateway, &[], minute, now).unwrap();
-    let (svid, _) = Svid::from_answer(&issued.chain_pem, csr.key, &gateway).unwrap();
+    let (svid, _) = Svid::from_answer(&issued.chain_pem, csr.key.clone_key(), &gateway).unwrap();
     let root = std::fs::read_to_string(shop.run.join("mesh/root-cert.pem")).unwrap();
     let bundles = TrustBundles::of(
         gateway.trust_domain().clone(),
         certificates_from_pem(&root).unwrap(),
     );
 
-    let mut with_foreign = mesh_transport::client_config(
+    let with_foreign = mesh_transport::client_config(
         &Identity {
             svid,
             bundles,
@@ -98,8 +115,8 @@ async fn a_caller_without_a_certificate_of_our_authority_is_not_served() {
     )
     .unwrap();
     let mut without = (*with_foreign).clone();
-    without.client_auth_cert_resolver = Arc::new(rustls::client::ResolvesClientCert::none());
-    for config in [std::mem::take(&mut with_foreign), Arc::new(without)] {
+    without.client_auth_cert_resolver = Arc::new(NoCertificate);
+    for config in [with_foreign, Arc::new(without)] {
         let stream = TcpStream::connect((shop.address(ORDER), 50051))
             .await
             .unwrap();

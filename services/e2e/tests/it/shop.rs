@@ -206,11 +206,7 @@ impl Shop {
             .collect()
     }
 
-    /// A connection to one service's own database, with its own role.
-    pub(crate) async fn database(&self, service: &str) -> tokio_postgres::Client {
-        self.connect(service, service).await.unwrap()
-    }
-
+    /// Opens a database with the role of a service.
     pub(crate) async fn connect(
         &self,
         role: &str,

@@ -108,7 +108,7 @@ async fn a_single_trace_holds_the_whole_walk() {
     // walk is made again, with a trace of its own, until one is complete.
     let mut missing = BTreeSet::from(["nothing was placed yet".to_owned()]);
     for _ in 0..3 {
-        let trace = Uuid::new_v4();
+        let trace = Uuid::now_v7();
         let parent = format!("00-{}-00f067aa0ba902b7-01", trace.simple());
         let key = Uuid::now_v7().to_string();
         let headers = [
