@@ -1,0 +1,2 @@
+drop table relay_lease;
+drop table outbox;

@@ -1,0 +1,228 @@
+//! The service's database: a pool, and transactions that run to their end.
+//!
+//! [`Database::transaction`] is the only way to write: it runs in its own task, so that a caller
+//! who goes away cannot cut it in half; its statements end with the caller's deadline; it is tried
+//! again when the database says that it met another one. No SQL of a service stands here.
+
+mod begin;
+mod classify;
+mod connect;
+mod migrate;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bb8::PooledConnection;
+use diesel_async::AsyncPgConnection;
+use diesel_async::pooled_connection::AsyncDieselConnectionManager;
+use tokio::sync::Notify;
+use tracing::Instrument;
+
+use crate::config::DatabaseSettings;
+use crate::error::Error;
+use crate::origin::Origin;
+
+pub(crate) use classify::classify;
+pub use classify::violated_constraint;
+pub(crate) use connect::connect;
+
+type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
+
+/// A service's transactions are short: ten keep a small PostgreSQL busy, and four services with
+/// two processes each stay below its default of 100 connections.
+const CONNECTIONS_MAX: u32 = 10;
+/// How long a transaction waits for a free connection, and so for a database that is away.
+const CONNECTION_WAIT: Duration = Duration::from_secs(3);
+/// Attempts at a transaction that meets others: beyond this the rows are too hot to go on.
+const ATTEMPTS_MAX: u32 = 6;
+/// First pause between two attempts; it doubles, with jitter.
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(5);
+
+/// The service's database. Cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    pool: bb8::Pool<Manager>,
+    settings: Arc<DatabaseSettings>,
+    wake: Arc<Wake>,
+}
+
+/// A running transaction: statements go through [`Tx::conn`]; events, tasks and answers through
+/// its other methods (`publish`, `enqueue`, `finish`, `claim`, `answer`).
+pub struct Tx {
+    conn: PooledConnection<'static, Manager>,
+    contended: begin::Contended,
+    pub(crate) origin: Origin,
+    pub(crate) published: bool,
+    pub(crate) enqueued: bool,
+}
+
+/// The work of a transaction: an async closure over `&mut Tx` whose future can be sent. Every
+/// `async move |tx| { .. }` whose captures are `Clone + Send` is one.
+pub trait Work<T, R>: AsyncFnOnce(T) -> R + FnOnce(T) -> <Self as Work<T, R>>::Fut {
+    /// The future that the closure returns.
+    type Fut: Future<Output = R>;
+}
+
+/// Wakes the loops of this process after a commit, so that nothing waits for the next poll.
+#[derive(Default)]
+pub(crate) struct Wake {
+    pub(crate) relay: Notify,
+    pub(crate) tasks: Notify,
+}
+
+impl<F, T, Fut, R> Work<T, R> for F
+where
+    F: AsyncFnOnce(T) -> R + FnOnce(T) -> Fut,
+    Fut: Future<Output = R>,
+{
+    type Fut = Fut;
+}
+
+// === impl Database ===
+
+impl Database {
+    /// A pool that connects when it is first used. Must be made inside a tokio runtime.
+    pub fn new(settings: DatabaseSettings) -> Self {
+        let pool = bb8::Pool::builder()
+            .max_size(CONNECTIONS_MAX)
+            .connection_timeout(CONNECTION_WAIT)
+            .build_unchecked(connect::manager(&settings));
+        Self {
+            pool,
+            settings: Arc::new(settings),
+            wake: Arc::default(),
+        }
+    }
+
+    /// Runs `work` in one transaction and commits it when it succeeds.
+    ///
+    /// The closure is cloned for each attempt, so what it captures must be `Clone`; it must have
+    /// no effect but on `tx`. The caller's deadline ends its statements. Dropping the returned
+    /// future leaves the transaction running to its end.
+    pub async fn transaction<R, E, F>(&self, work: F) -> Result<R, E>
+    where
+        F: for<'t> AsyncFnOnce(&'t mut Tx) -> Result<R, E>
+            + for<'t> Work<&'t mut Tx, Result<R, E>, Fut: Send>
+            + Clone
+            + Send
+            + 'static,
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.spawn(begin::Access::Write, work).await
+    }
+
+    /// Runs `work` in one read-only transaction: everything it reads is of one moment.
+    pub async fn read<R, E, F>(&self, work: F) -> Result<R, E>
+    where
+        F: for<'t> AsyncFnOnce(&'t mut Tx) -> Result<R, E>
+            + for<'t> Work<&'t mut Tx, Result<R, E>, Fut: Send>
+            + Clone
+            + Send
+            + 'static,
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.spawn(begin::Access::Read, work).await
+    }
+
+    pub(crate) fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
+    /// A connection of its own, outside the pool.
+    pub(crate) async fn connect(&self) -> Result<AsyncPgConnection, Error> {
+        connect(&self.settings)
+            .await
+            .map_err(|error| Error::DatabaseDown(error.into()))
+    }
+
+    async fn spawn<R, E, F>(&self, access: begin::Access, work: F) -> Result<R, E>
+    where
+        F: for<'t> AsyncFnOnce(&'t mut Tx) -> Result<R, E>
+            + for<'t> Work<&'t mut Tx, Result<R, E>, Fut: Send>
+            + Clone
+            + Send
+            + 'static,
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        // Both live in the caller's task and are not seen from the spawned one.
+        let start = begin::Start {
+            access,
+            deadline: mesh_dataplane::deadline::current(),
+            origin: crate::origin::current(),
+        };
+        let database = self.clone();
+        let run = async move { database.attempts(start, work).await };
+        match tokio::spawn(run.in_current_span()).await {
+            Ok(result) => result,
+            Err(error) => Err(Error::Panicked(error).into()),
+        }
+    }
+
+    async fn attempts<R, E, F>(&self, start: begin::Start, work: F) -> Result<R, E>
+    where
+        F: for<'t> AsyncFnOnce(&'t mut Tx) -> Result<R, E>
+            + for<'t> Work<&'t mut Tx, Result<R, E>, Fut: Send>
+            + Clone
+            + Send
+            + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let mut attempt = 1;
+        loop {
+            let mut tx = Tx::begin(&self.pool, &start).await?;
+            let failed = match work.clone()(&mut tx).await {
+                Ok(result) => match tx.commit().await {
+                    Ok(()) => {
+                        self.wake.after(&tx);
+                        return Ok(result);
+                    }
+                    Err(error) => E::from(error),
+                },
+                Err(error) => {
+                    tx.rollback().await;
+                    error
+                }
+            };
+            if !tx.met_another() || attempt == ATTEMPTS_MAX {
+                return Err(failed);
+            }
+            // The connection must not be held while nothing is done with it.
+            drop(tx);
+            tokio::time::sleep(pause(attempt)).await;
+            attempt += 1;
+        }
+    }
+}
+
+// === impl Tx ===
+
+impl Tx {
+    /// The connection, for the statements of the service's store.
+    pub fn conn(&mut self) -> &mut AsyncPgConnection {
+        &mut self.conn
+    }
+}
+
+// === impl Wake ===
+
+impl Wake {
+    fn after(&self, tx: &Tx) {
+        if tx.published {
+            self.relay.notify_one();
+        }
+        if tx.enqueued {
+            self.tasks.notify_one();
+        }
+    }
+}
+
+fn pause(attempt: u32) -> Duration {
+    let most = ATTEMPT_PAUSE * 2_u32.saturating_pow(attempt);
+    most.mul_f64(rand::random_range(0.5..1.0))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! The life of a service: what is started, in which order it waits, and how it ends.
+
+use std::sync::Arc;
+
+use mesh_dataplane::{CallerTable, Condition};
+use mesh_identity::SpiffeId;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Chassis, HEALTH, LOOK_EVERY, Loop, REFLECTION, Running};
+use crate::caller::Caller;
+use crate::db::{Database, Tx};
+use crate::error::{Chain, Error};
+use crate::jwt::Authenticated;
+use crate::outbox::Relay;
+use crate::tasks::NewTask;
+
+pub(super) async fn serve(
+    mut chassis: Chassis,
+    callers: CallerTable,
+    descriptors: &'static [u8],
+) -> Result<Running, Error> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(descriptors)
+        .build_v1()
+        .map_err(Error::Reflection)?;
+    chassis.routes.add_service(health_service);
+    chassis.routes.add_service(reflection);
+    let verifier = chassis.verifier();
+    let routes = std::mem::take(&mut chassis.routes).routes().prepare();
+    let service = Authenticated::new(routes, verifier);
+    // The readiness of everything behind it is registered before the first probe can be answered.
+    let background = Background::new(&mut chassis);
+    let serving = chassis
+        .workload
+        .serve(service, with_operations(callers))
+        .await
+        .map_err(Error::Workload)?;
+    let local_addr = serving.local_addr();
+
+    let shutdown = chassis.shutdown.clone();
+    let readiness = chassis.workload.readiness().clone();
+    let names = std::mem::take(&mut chassis.names);
+    let finished = tokio::spawn(async move {
+        let stop = CancellationToken::new();
+        let background = tokio::spawn(background.run(stop.clone()));
+        let report = tokio::spawn(async move {
+            readiness.ready().await;
+            for name in names {
+                health
+                    .set_service_status(name, tonic_health::ServingStatus::Serving)
+                    .await;
+            }
+        });
+        shutdown.cancelled().await;
+        report.abort();
+        // Calls first: what they write is still published.
+        serving.drained().await;
+        stop.cancel();
+        if let Err(error) = background.await {
+            tracing::error!(%error, "background work ended badly");
+        }
+        tracing::info!("ended");
+    });
+    Ok(Running {
+        local_addr,
+        finished,
+    })
+}
+
+/// What runs beside the server.
+struct Background {
+    database: Database,
+    migrations: Option<diesel_migrations::EmbeddedMigrations>,
+    own: SpiffeId,
+    relay: Arc<Relay>,
+    consumer: Option<super::Start>,
+    worker: Option<super::Start>,
+    recurring: Vec<&'static str>,
+    database_up: Condition,
+    migrated: Condition,
+}
+
+// === impl Background ===
+
+impl Background {
+    fn new(chassis: &mut Chassis) -> Self {
+        let readiness = chassis.workload.readiness();
+        let relay = Relay::new(
+            chassis.database.clone(),
+            chassis.kafka.clone(),
+            chassis.settings.service(),
+        );
+        Self {
+            database_up: readiness.condition("database"),
+            migrated: readiness.condition("migrations"),
+            database: chassis.database.clone(),
+            migrations: Some(std::mem::replace(
+                &mut chassis.migrations,
+                diesel_migrations::EmbeddedMigrations::new(&[]),
+            )),
+            own: chassis.own_id(),
+            relay: Arc::new(relay),
+            consumer: chassis.consumer.take(),
+            worker: chassis.worker.take(),
+            recurring: std::mem::take(&mut chassis.recurring),
+        }
+    }
+
+    /// Waits for the database, then runs until `stop`: the consumer and the tasks end first, the
+    /// relay last, because both write events.
+    async fn run(mut self, stop: CancellationToken) {
+        let migrations = self.migrations.take();
+        let migrate = async {
+            if let Some(migrations) = migrations {
+                self.database.migrate(migrations).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = migrate => self.migrated.met(),
+        }
+        let watch = tokio::spawn(watch(self.database.clone(), self.database_up));
+        for kind in self.recurring {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = ensure(&self.database, &self.own, kind) => {}
+            }
+        }
+        let writers = TaskTracker::new();
+        for start in [self.consumer, self.worker].into_iter().flatten() {
+            let running: Loop = start(stop.clone());
+            writers.spawn(running);
+        }
+        writers.close();
+        let stop_relay = CancellationToken::new();
+        let relay = tokio::spawn({
+            let (relay, stop) = (Arc::clone(&self.relay), stop_relay.clone());
+            async move { relay.run(stop).await }
+        });
+        stop.cancelled().await;
+        writers.wait().await;
+        stop_relay.cancel();
+        if let Err(error) = relay.await {
+            tracing::error!(%error, "relay ended badly");
+        }
+        watch.abort();
+    }
+}
+
+/// Keeps readiness in step with the database.
+async fn watch(database: Database, up: Condition) {
+    loop {
+        let look = database.read(async |tx: &mut Tx| {
+            use diesel_async::RunQueryDsl;
+            diesel::sql_query("select 1").execute(tx.conn()).await?;
+            Ok::<(), Error>(())
+        });
+        match look.await {
+            Ok(()) => up.met(),
+            Err(error) => up.unmet(Chain(&error).to_string()),
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Writes the one row of a task that is run again and again.
+async fn ensure(database: &Database, own: &SpiffeId, kind: &'static str) {
+    let caller = Caller::background(own.clone(), None);
+    loop {
+        let caller = caller.clone();
+        let write = database
+            .transaction(async move |tx: &mut Tx| {
+                tx.enqueue(&caller, NewTask::new(kind, "all")).await
+            })
+            .await;
+        let Err(error) = write else { return };
+        tracing::warn!(error = %Chain(&error), kind, "recurring task waits for the database");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The service's table and the rules that every service has. The table lives as long as the
+/// process, and is made once.
+fn with_operations(callers: CallerTable) -> CallerTable {
+    let mut rules = callers.0.to_vec();
+    rules.push(REFLECTION);
+    rules.push(HEALTH);
+    CallerTable(rules.leak())
+}

@@ -1,0 +1,298 @@
+//! The table of tasks: written by transactions, leased and marked by the worker.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use diesel::QueryableByName;
+use diesel::sql_types::{
+    Array, BigInt, Bool, Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use mesh_telemetry::propagation::TraceContext;
+use uuid::Uuid;
+
+use super::{Lease, NewTask};
+use crate::caller::Caller;
+use crate::db::Tx;
+use crate::error::Error;
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskState {
+    /// Waits for its time, or for a worker.
+    Ready,
+    /// A worker has it.
+    Leased,
+    /// It succeeded, or was withdrawn.
+    Done,
+    /// It failed for good.
+    Dead,
+}
+
+/// A task as a transaction sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskView {
+    /// Where it stands.
+    pub state: TaskState,
+    /// How often it was leased.
+    pub attempt: u32,
+}
+
+/// A row that the worker has leased.
+#[derive(Clone, Debug, QueryableByName)]
+pub(crate) struct Leased {
+    #[diesel(sql_type = SqlUuid)]
+    pub(crate) id: Uuid,
+    #[diesel(sql_type = Text)]
+    pub(crate) kind: String,
+    #[diesel(sql_type = Text)]
+    pub(crate) subject_id: String,
+    #[diesel(sql_type = Jsonb)]
+    pub(crate) payload: serde_json::Value,
+    #[diesel(sql_type = Integer)]
+    pub(crate) attempt: i32,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) lease_epoch: i64,
+    #[diesel(sql_type = Bool)]
+    pub(crate) giving_up: bool,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) last_error: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) on_behalf_of: Option<String>,
+    #[diesel(sql_type = SqlUuid)]
+    pub(crate) correlation_id: Uuid,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub(crate) causation_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) traceparent: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) tracestate: Option<String>,
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+#[derive(QueryableByName)]
+struct StateRow {
+    #[diesel(sql_type = Text)]
+    state: String,
+    #[diesel(sql_type = Integer)]
+    attempt: i32,
+}
+
+/// The stored error is for people; a page of it is enough.
+const ERROR_MAX: usize = 2000;
+
+const INSERT: &str = "insert into task \
+    (id, kind, subject_id, payload, run_at, on_behalf_of, correlation_id, causation_id, \
+     traceparent, tracestate) \
+    values ($1, $2, $3, $4, coalesce($5, now()), $6, $7, $8, $9, $10) \
+    on conflict on constraint task_kind_subject do nothing";
+
+/// A task whose lease ran out is as good as ready: its worker is gone or too slow.
+const LEASE: &str = "with due as ( \
+        select id from task \
+        where kind = any($1) and state in ('READY', 'LEASED') and run_at <= now() \
+            and (state = 'READY' or lease_until < now()) \
+        order by run_at limit $2 for update skip locked) \
+    update task set state = 'LEASED', attempt = attempt + 1, lease_owner = $3, \
+        lease_epoch = lease_epoch + 1, lease_until = now() + make_interval(secs => $4), \
+        updated_at = now() \
+    from due where task.id = due.id \
+    returning task.id, kind, subject_id, payload, attempt, lease_epoch, giving_up, last_error, \
+        on_behalf_of, correlation_id, causation_id, traceparent, tracestate, created_at";
+
+const SETTLE: &str = "update task set state = $3, last_error = coalesce($4, last_error), \
+        updated_at = now() \
+    where id = $1 and lease_epoch = $2 and state = 'LEASED'";
+
+const RELEASE: &str = "update task set state = 'READY', \
+        run_at = now() + make_interval(secs => $3), \
+        attempt = case when $4 then 0 else attempt end, \
+        giving_up = $5, last_error = coalesce($6, last_error), updated_at = now() \
+    where id = $1 and lease_epoch = $2 and state = 'LEASED'";
+
+// === impl Tx ===
+
+impl Tx {
+    /// Writes a task if this transaction commits. False: there is one of that kind and subject,
+    /// whatever its state.
+    pub async fn enqueue(&mut self, caller: &Caller, task: NewTask) -> Result<bool, Error> {
+        let id = Uuid::now_v7();
+        let trace = TraceContext::of(&tracing::Span::current());
+        let (parent, state) = trace
+            .map(|trace| (trace.traceparent, trace.tracestate))
+            .unzip();
+        let origin = self.origin;
+        let inserted = diesel::sql_query(INSERT)
+            .bind::<SqlUuid, _>(id)
+            .bind::<Text, _>(task.kind)
+            .bind::<Text, _>(task.subject_id)
+            .bind::<Jsonb, _>(task.payload)
+            .bind::<Nullable<Timestamptz>, _>(task.run_at)
+            .bind::<Nullable<Text>, _>(caller.subject())
+            .bind::<SqlUuid, _>(origin.correlation_id.unwrap_or(id))
+            .bind::<Nullable<SqlUuid>, _>(origin.causation_id)
+            .bind::<Nullable<Text>, _>(parent)
+            .bind::<Nullable<Text>, _>(state)
+            .execute(self.conn())
+            .await?;
+        self.enqueued = true;
+        Ok(inserted == 1)
+    }
+
+    /// The task of that kind and subject; its row stays locked until this transaction ends.
+    pub async fn task(
+        &mut self,
+        kind: &str,
+        subject_id: impl ToString,
+    ) -> Result<Option<TaskView>, Error> {
+        let sql = "select state, attempt from task where kind = $1 and subject_id = $2 for update";
+        let rows: Vec<StateRow> = diesel::sql_query(sql)
+            .bind::<Text, _>(kind)
+            .bind::<Text, _>(subject_id.to_string())
+            .load(self.conn())
+            .await?;
+        rows.iter().next().map(TaskView::try_from).transpose()
+    }
+
+    /// Marks a task done that was never leased. False: there is none, or it may have run.
+    pub async fn withdraw(&mut self, kind: &str, subject_id: impl ToString) -> Result<bool, Error> {
+        let sql = "update task set state = 'DONE', updated_at = now() \
+            where kind = $1 and subject_id = $2 and state = 'READY' and attempt = 0";
+        let changed = diesel::sql_query(sql)
+            .bind::<Text, _>(kind)
+            .bind::<Text, _>(subject_id.to_string())
+            .execute(self.conn())
+            .await?;
+        Ok(changed == 1)
+    }
+
+    /// Marks the task done, if `lease` still holds; otherwise fails, and with it what this
+    /// transaction wrote.
+    pub async fn finish(&mut self, lease: &Lease) -> Result<(), Error> {
+        owned(settle(self.conn(), lease, "DONE", None).await?, lease)
+    }
+
+    /// Marks the task dead, if `lease` still holds; otherwise fails, and with it what this
+    /// transaction wrote.
+    pub async fn bury(&mut self, lease: &Lease, error: &str) -> Result<(), Error> {
+        owned(
+            settle(self.conn(), lease, "DEAD", Some(error)).await?,
+            lease,
+        )
+    }
+
+    /// Fails unless `lease` still holds, and keeps it from being overtaken until this transaction
+    /// ends. For results before the last one; the state follows from the outcome.
+    pub async fn hold(&mut self, lease: &Lease) -> Result<(), Error> {
+        let sql = "select id from task \
+            where id = $1 and lease_epoch = $2 and state = 'LEASED' for update";
+        let held = diesel::sql_query(sql)
+            .bind::<SqlUuid, _>(lease.task)
+            .bind::<BigInt, _>(lease.epoch)
+            .execute(self.conn())
+            .await?;
+        owned(held == 1, lease)
+    }
+}
+
+// === the worker's statements ===
+
+/// Leases up to `most` due tasks of `kinds` for `period`.
+pub(crate) async fn lease(
+    tx: &mut Tx,
+    kinds: &[&str],
+    most: i64,
+    owner: Uuid,
+    period: Duration,
+) -> Result<Vec<Leased>, Error> {
+    let rows = diesel::sql_query(LEASE)
+        .bind::<Array<Text>, _>(kinds)
+        .bind::<BigInt, _>(most)
+        .bind::<SqlUuid, _>(owner)
+        .bind::<Double, _>(period.as_secs_f64())
+        .load(tx.conn())
+        .await?;
+    Ok(rows)
+}
+
+/// Marks the task; false when the lease is lost or the handler's transaction marked it before.
+pub(crate) async fn settle(
+    conn: &mut AsyncPgConnection,
+    lease: &Lease,
+    state: &str,
+    error: Option<&str>,
+) -> Result<bool, Error> {
+    let changed = diesel::sql_query(SETTLE)
+        .bind::<SqlUuid, _>(lease.task)
+        .bind::<BigInt, _>(lease.epoch)
+        .bind::<Text, _>(state)
+        .bind::<Nullable<Text>, _>(error.map(shortened))
+        .execute(conn)
+        .await?;
+    Ok(changed == 1)
+}
+
+/// How a leased task goes back to the ready ones.
+pub(crate) struct Release {
+    pub(crate) after: Duration,
+    pub(crate) anew: bool,
+    pub(crate) giving_up: bool,
+    pub(crate) error: Option<String>,
+}
+
+/// Makes the task ready again; false when the lease is lost.
+pub(crate) async fn release(tx: &mut Tx, lease: &Lease, how: &Release) -> Result<bool, Error> {
+    let changed = diesel::sql_query(RELEASE)
+        .bind::<SqlUuid, _>(lease.task)
+        .bind::<BigInt, _>(lease.epoch)
+        .bind::<Double, _>(how.after.as_secs_f64())
+        .bind::<Bool, _>(how.anew)
+        .bind::<Bool, _>(how.giving_up)
+        .bind::<Nullable<Text>, _>(how.error.as_deref().map(shortened))
+        .execute(tx.conn())
+        .await?;
+    Ok(changed == 1)
+}
+
+fn owned(held: bool, lease: &Lease) -> Result<(), Error> {
+    if held {
+        return Ok(());
+    }
+    Err(Error::LeaseLost {
+        task: lease.task,
+        epoch: lease.epoch,
+    })
+}
+
+fn shortened(error: &str) -> &str {
+    &error[..error.floor_char_boundary(ERROR_MAX)]
+}
+
+// === impl TaskState ===
+
+impl TaskState {
+    pub(crate) fn of(text: &str) -> Result<Self, Error> {
+        match text {
+            "READY" => Ok(Self::Ready),
+            "LEASED" => Ok(Self::Leased),
+            "DONE" => Ok(Self::Done),
+            "DEAD" => Ok(Self::Dead),
+            other => Err(Error::Stored {
+                what: "state of a task",
+                source: other.into(),
+            }),
+        }
+    }
+}
+
+impl TryFrom<&StateRow> for TaskView {
+    type Error = Error;
+
+    fn try_from(row: &StateRow) -> Result<Self, Error> {
+        Ok(Self {
+            state: TaskState::of(&row.state)?,
+            attempt: u32::try_from(row.attempt).unwrap_or_default(),
+        })
+    }
+}
