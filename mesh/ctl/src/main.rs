@@ -1,1 +1,55 @@
-fn main() {}
+//! `meshctl`: looks into a mesh and speaks to its services as one of its service accounts.
+//!
+//! Answers go to standard output, errors to standard error, and the exit code tells a script:
+//! 0 done, 1 failed, 2 wrong usage.
+
+// A command-line tool speaks to whoever started it.
+#![allow(clippy::print_stdout)]
+
+mod authority;
+mod cert;
+mod cli;
+mod error;
+mod forward;
+mod inspect;
+mod observe;
+mod place;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cert, CertCommand, Cli, Command};
+use crate::error::Error;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // Wrong usage ends here, with exit code 2.
+    let cli = Cli::parse();
+    match run(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("meshctl: {}", error.chain());
+            error.exit_code()
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Error> {
+    let place = cli.place;
+    match cli.command {
+        Command::Cert(Cert {
+            command: Some(CertCommand::Inspect(inspect)),
+            ..
+        }) => cert::inspect(&place, &inspect).await,
+        Command::Cert(Cert {
+            issue: Some(issue), ..
+        }) => cert::issue(&place, &issue).await,
+        Command::Cert(Cert { .. }) => Err(Error::Usage(
+            "say as whom with --as, or use cert inspect".to_owned(),
+        )),
+        Command::Forward(forward) => forward::run(&place, &forward).await,
+        Command::Status => status::run(&place).await,
+    }
+}
