@@ -69,6 +69,7 @@ check "format" cargo fmt --all --check
 check "file lengths" file_lengths
 check "columns" columns
 check "python" python_compiles
+check "platform tests" python3 -B scripts/tests/test_platform.py --quiet
 check "shell scripts" shell_scripts
 check "spelling" .local/lint/bin/typos --config .typos.toml
 check "forbidden edges" scripts/check-edges.sh

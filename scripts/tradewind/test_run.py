@@ -32,6 +32,7 @@ def run(arguments: list[str], soak: bool = False) -> int:
     doctor.check(install=True)
     components.ensure(components.RUNTIME)
     build.binaries()
+    build.tests()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     instance, lock = instances.take_free()
