@@ -91,8 +91,9 @@ impl Caller {
         }
     }
 
-    /// A caller with an end user, for tests of domain and store.
-    pub fn user_for_tests(peer: SpiffeId, user: EndUser) -> Self {
+    /// An end user that calls through `peer`.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn of_user(peer: SpiffeId, user: EndUser) -> Self {
         let mut caller = Self::background(peer, None);
         caller.user = Some(user);
         caller

@@ -15,6 +15,8 @@ use crate::db::Tx;
 use crate::error::Error;
 
 pub(crate) use relay::Relay;
+#[cfg(feature = "testing")]
+pub(crate) use relay::{all, event};
 
 /// A fact that is about to become true.
 #[derive(Clone, Debug)]

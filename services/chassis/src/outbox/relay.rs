@@ -21,6 +21,8 @@ use crate::error::{Chain, Error};
 use crate::metrics;
 
 pub(crate) use store::Row;
+#[cfg(feature = "testing")]
+pub(crate) use store::all;
 
 /// The poll is the truth, the wake-up after a commit a hint.
 const POLL: Duration = Duration::from_millis(100);

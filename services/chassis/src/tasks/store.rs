@@ -73,6 +73,12 @@ pub(crate) struct Leased {
 
 #[derive(QueryableByName)]
 struct StateRow {
+    #[cfg(feature = "testing")]
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[cfg(feature = "testing")]
+    #[diesel(sql_type = Text)]
+    subject_id: String,
     #[diesel(sql_type = Text)]
     state: String,
     #[diesel(sql_type = Integer)]
@@ -146,7 +152,8 @@ impl Tx {
         kind: &str,
         subject_id: impl ToString,
     ) -> Result<Option<TaskView>, Error> {
-        let sql = "select state, attempt from task where kind = $1 and subject_id = $2 for update";
+        let sql = "select kind, subject_id, state, attempt from task \
+            where kind = $1 and subject_id = $2 for update";
         let rows: Vec<StateRow> = diesel::sql_query(sql)
             .bind::<Text, _>(kind)
             .bind::<Text, _>(subject_id.to_string())
@@ -231,6 +238,48 @@ pub(crate) async fn settle(
         .execute(conn)
         .await?;
     Ok(changed == 1)
+}
+
+/// Leases one task, whatever its time.
+#[cfg(feature = "testing")]
+pub(crate) async fn lease_one(
+    tx: &mut Tx,
+    kind: &str,
+    subject_id: &str,
+    owner: Uuid,
+    period: Duration,
+) -> Result<Vec<Leased>, Error> {
+    let sql = "update task set run_at = now() - interval '1 second', \
+            lease_until = now() - interval '1 second' \
+        where kind = $1 and subject_id = $2";
+    diesel::sql_query(sql)
+        .bind::<Text, _>(kind)
+        .bind::<Text, _>(subject_id)
+        .execute(tx.conn())
+        .await?;
+    let due = "kind = any($1) and state in ('READY', 'LEASED')";
+    let sql = LEASE.replace(
+        due,
+        "kind = any($1) and subject_id = $5 and state = 'READY'",
+    );
+    let rows = diesel::sql_query(sql)
+        .bind::<Array<Text>, _>(vec![kind])
+        .bind::<BigInt, _>(1)
+        .bind::<SqlUuid, _>(owner)
+        .bind::<Double, _>(period.as_secs_f64())
+        .bind::<Text, _>(subject_id)
+        .load(tx.conn())
+        .await?;
+    Ok(rows)
+}
+
+/// Kind, subject and state of all tasks.
+#[cfg(feature = "testing")]
+pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<(String, String, TaskState)>, Error> {
+    let sql = "select kind, subject_id, state, attempt from task order by created_at, id";
+    let rows: Vec<StateRow> = diesel::sql_query(sql).load(tx.conn()).await?;
+    let one = |row: StateRow| Ok((row.kind, row.subject_id, TaskState::of(&row.state)?));
+    rows.into_iter().map(one).collect()
 }
 
 /// How a leased task goes back to the ready ones.

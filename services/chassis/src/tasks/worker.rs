@@ -86,14 +86,33 @@ impl<H: TaskHandler> Worker<H> {
         running.wait().await;
     }
 
-    /// Leases the one task of that kind and subject, whatever its time, and runs one attempt.
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) async fn run_leased(self: &Arc<Self>, task: Leased) {
-        self.attempt(task).await;
-    }
-
-    pub(crate) fn owner(&self) -> Uuid {
-        self.owner
+    /// Leases the task of that kind and subject, whatever its time, and runs one attempt.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn run_one(
+        &self,
+        kind: &str,
+        subject_id: &str,
+    ) -> Result<super::TaskState, Error> {
+        let (owner, period) = (self.owner, self.period());
+        let (kind, subject) = (kind.to_owned(), subject_id.to_owned());
+        let (leased_kind, leased_subject) = (kind.clone(), subject.clone());
+        let leased = self
+            .database
+            .transaction(async move |tx: &mut Tx| {
+                store::lease_one(tx, &leased_kind, &leased_subject, owner, period).await
+            })
+            .await?;
+        for row in leased {
+            self.attempt(row).await;
+        }
+        let view = self
+            .database
+            .transaction(async move |tx: &mut Tx| tx.task(&kind, &subject).await);
+        let missing = || Error::Stored {
+            what: "task",
+            source: "it is not there".into(),
+        };
+        view.await?.map(|view| view.state).ok_or_else(missing)
     }
 
     async fn lease(&self) -> Result<Vec<Leased>, Error> {
@@ -116,7 +135,7 @@ impl<H: TaskHandler> Worker<H> {
     }
 
     /// Every lease of this worker lasts for the longest of its deadlines.
-    pub(crate) fn period(&self) -> Duration {
+    fn period(&self) -> Duration {
         let deadlines = self
             .handler
             .kinds()

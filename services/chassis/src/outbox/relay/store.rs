@@ -67,7 +67,7 @@ pub(super) struct Backlog {
 }
 
 /// The columns of [`Row`].
-pub(crate) const COLUMNS: &str = "seq, event_id, topic, aggregate_type, aggregate_id, \
+const COLUMNS: &str = "seq, event_id, topic, aggregate_type, aggregate_id, \
     aggregate_version, event_type, schema_version, data, correlation_id, causation_id, \
     actor_principal, actor_subject, traceparent, tracestate, occurred_on";
 
@@ -125,6 +125,13 @@ pub(super) async fn unpublished(tx: &mut Tx, most: i64) -> Result<Vec<Row>, Erro
         .load(tx.conn())
         .await?;
     Ok(rows)
+}
+
+/// All rows, published or not, in order.
+#[cfg(feature = "testing")]
+pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<Row>, Error> {
+    let sql = format!("select {COLUMNS} from outbox order by seq");
+    Ok(diesel::sql_query(sql).load(tx.conn()).await?)
 }
 
 pub(super) async fn mark(
