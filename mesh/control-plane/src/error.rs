@@ -64,6 +64,10 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// Probes or metrics cannot be served.
+    #[error("cannot serve probes or metrics")]
+    Plain(#[from] mesh_dataplane::Error),
+
     /// The system does not tell where we listen.
     #[error("cannot tell the own address")]
     LocalAddress(#[source] io::Error),

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 /// MESHD_ROOT_FILE and MESHD_TOKEN_DIR (written), MESHD_ACCOUNTS (<namespace>/<account>,...),
 /// MESH_TRUST_DOMAIN, MESHD_TOKEN_TTL_SECONDS and LOG.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "meshd", version)]
 struct Arguments {}
 
 #[tokio::main]

@@ -324,11 +324,7 @@ fn random_serial() -> Result<[u8; SERIAL_BYTES], Error> {
     Ok(serial)
 }
 
-fn load(
-    trust_domain: &TrustDomain,
-    certificate_pem: &str,
-    key_pem: &str,
-) -> Result<Stored, Error> {
+fn load(trust_domain: &TrustDomain, certificate_pem: &str, key_pem: &str) -> Result<Stored, Error> {
     let unusable = |reason| Error::UnusableAuthority { reason };
     let der = single_certificate(certificate_pem)?;
     let certificate = parse(&der)?;

@@ -71,7 +71,9 @@ pub fn spawn(settings: CaSettings, shutdown: CancellationToken) -> IdentitySourc
 /// Asks once, for a tool that needs an identity for as long as it runs. Trust comes from the root
 /// file.
 pub async fn fetch(settings: &CaSettings) -> Result<Identity, crate::Error> {
-    request::identity(settings, None).await.map(|answer| answer.identity)
+    request::identity(settings, None)
+        .await
+        .map(|answer| answer.identity)
 }
 
 // === impl Keeper ===

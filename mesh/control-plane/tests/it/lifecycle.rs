@@ -66,6 +66,19 @@ async fn a_second_one_on_the_same_state_does_not_start() {
 }
 
 #[tokio::test]
+async fn one_without_its_address_leaves_the_root_of_the_other_alone() {
+    let plane = Plane::start().await;
+    let (root, token) = (plane.root_pem(), plane.token("shop.order"));
+    let mut other = plane.config.clone();
+    other.state_dir = plane.folder.path().join("other-state");
+    other.ports.ca = plane.running.ca_address.port();
+    let refused = run(other, CancellationToken::new()).await;
+    assert!(matches!(refused, Err(Error::Listen { .. })));
+    assert_eq!(plane.root_pem(), root);
+    assert_eq!(plane.token("shop.order"), token);
+}
+
+#[tokio::test]
 async fn a_state_that_others_may_read_stops_the_start() {
     let plane = Plane::start().await;
     let (_folder, config) = plane.stop().await;

@@ -1,6 +1,7 @@
 //! Handshakes over a pipe: who gets in, who does not, and what both sides agree on.
 #![allow(clippy::unwrap_used)]
 
+mod forger;
 mod refused;
 
 use std::io;
