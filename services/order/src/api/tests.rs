@@ -1,0 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
+mod orders;
+mod requests;
+mod roles;

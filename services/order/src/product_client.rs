@@ -1,0 +1,61 @@
+//! Calls to the catalogue of the product service, which is asked for every price.
+
+use std::time::Duration;
+
+use mesh_dataplane::MeshChannel;
+use shop_chassis::{Failure, Money};
+use shop_proto::product::v1::product_service_client::ProductServiceClient;
+use shop_proto::product::v1::{self as wire, BatchGetProductsRequest};
+use tonic::Request;
+
+use crate::domain::{Product, ProductId};
+use crate::error::Error;
+
+/// A customer waits for this answer; the route's own deadline is longer.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// The catalogue. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct ProductClient {
+    client: ProductServiceClient<MeshChannel>,
+}
+
+// === impl ProductClient ===
+
+impl ProductClient {
+    pub(crate) fn new(channel: MeshChannel) -> Self {
+        Self {
+            client: ProductServiceClient::new(channel),
+        }
+    }
+
+    /// Those of `ids` that can be ordered now. No token goes along: this service asks for itself.
+    pub(crate) async fn batch(&self, ids: &[ProductId]) -> Result<Vec<Product>, Failure> {
+        let product_ids = ids.iter().map(ProductId::to_string).collect();
+        let mut request = Request::new(BatchGetProductsRequest { product_ids });
+        request.set_timeout(DEADLINE);
+        let response = self.client.clone().batch_get_products(request).await?;
+        let products = response.into_inner().products;
+        products
+            .into_iter()
+            .map(|product| Ok(Product::try_from(product)?))
+            .collect()
+    }
+}
+
+impl TryFrom<wire::Product> for Product {
+    type Error = Error;
+
+    fn try_from(product: wire::Product) -> Result<Self, Error> {
+        let malformed = |field| Error::Catalogue { field };
+        let id = product.id.parse().map_err(|_| malformed("id"))?;
+        let price = product.price.ok_or(malformed("price"))?;
+        Ok(Self {
+            id: ProductId(id),
+            sku: product.sku,
+            name: product.name,
+            price: Money::parse(&price.currency_code, price.units, price.nanos)
+                .map_err(|_| malformed("price"))?,
+        })
+    }
+}
