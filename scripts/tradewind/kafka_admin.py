@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
@@ -31,6 +32,7 @@ from confluent_kafka.admin import (
 
 TIMEOUT_SECONDS = 20
 METADATA_TIMEOUT_SECONDS = 3
+POLL_SECONDS = 0.05
 SCRAM_ITERATIONS = 4096  # Kafka's minimum; the passwords are random, so more would only cost time
 
 
@@ -110,6 +112,12 @@ def _acls(client: AdminClient, declared: dict[str, Any]) -> None:
         ]).values())
     if wanted - existing:
         _wait(client.create_acls(list(wanted - existing)).values())
+    # The controller has written them; the broker enforces them a moment later.
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not wanted <= set(client.describe_acls(everything).result(TIMEOUT_SECONDS)):
+        if time.monotonic() > deadline:
+            sys.exit("kafka: the broker does not take over the ACLs")
+        time.sleep(POLL_SECONDS)
 
 
 def _wanted_acls(declared: dict[str, Any]) -> Iterable[AclBinding]:
