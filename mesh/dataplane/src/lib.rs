@@ -32,5 +32,6 @@ pub use deadline::Deadline;
 pub use error::Error;
 pub use inbound::Serving;
 pub use outbound::{Endpoint, Endpoints, MeshChannel, ResponseBody};
+pub use plain::{serve_metrics, serve_probes};
 pub use readiness::{Condition, Readiness};
 pub use workload::{PlainAddresses, Workload};

@@ -90,6 +90,24 @@ impl Page {
     }
 }
 
+/// Serves `/livez`, `/readyz` and `/startupz` for a program that is no workload of the mesh, until
+/// `background` is cancelled.
+pub async fn serve_probes(
+    address: SocketAddr,
+    readiness: Readiness,
+    background: CancellationToken,
+) -> Result<SocketAddr, Error> {
+    Page::Probes(readiness).serve(address, background).await
+}
+
+/// Serves `/metrics` for a program that is no workload of the mesh, until `background` is cancelled.
+pub async fn serve_metrics(
+    address: SocketAddr,
+    background: CancellationToken,
+) -> Result<SocketAddr, Error> {
+    Page::Metrics.serve(address, background).await
+}
+
 /// Opens a TCP listener.
 pub(crate) async fn listen(
     purpose: &'static str,

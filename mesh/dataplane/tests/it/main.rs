@@ -1,0 +1,13 @@
+//! The data plane over real sockets: identities from a real authority, real HTTP/2, real time.
+//! `TRADEWIND_SOAK_SECONDS` makes the rotation run longer than it does in CI.
+#![allow(clippy::unwrap_used)]
+
+mod deadlines;
+mod drain;
+mod limits;
+mod plain;
+mod refused;
+mod replay;
+mod rotation;
+mod scripted;
+mod support;
