@@ -49,10 +49,7 @@ async fn sku_is_taken_also_by_a_deleted_product() {
     let shop = Shop::open().await;
     let first = shop.product("TEA-1", 5).await;
     let second = shop.product("TEA-2", 5).await;
-    shop.store
-        .delete(&merchant(), first.id, None, now())
-        .await
-        .unwrap();
+    shop.delete(first.id).await.unwrap();
     let again = shop
         .store
         .create(&merchant(), None, new_product("TEA-1", 1))
@@ -65,10 +62,7 @@ async fn sku_is_taken_also_by_a_deleted_product() {
         sku: Some("TEA-1".into()),
         ..Patch::default()
     };
-    let moved = shop
-        .store
-        .update(&merchant(), second.id, None, patch, now())
-        .await;
+    let moved = shop.update(second.id, None, patch).await;
     assert_eq!(kind(moved), Kind::Exists);
     assert_eq!(shop.store.find(second.id).await.unwrap(), second);
     shop.check_books().await;
@@ -79,10 +73,10 @@ async fn update_makes_one_event_and_a_new_etag() {
     let shop = Shop::open().await;
     let old = shop.product("TEA-1", 5).await;
     let etag = old.etag();
-    let update = shop
-        .store
-        .update(&merchant(), old.id, Some(&etag), rename("Kettle"), now());
-    let new = update.await.unwrap();
+    let new = shop
+        .update(old.id, Some(&etag), rename("Kettle"))
+        .await
+        .unwrap();
     assert_eq!(new.details.name, "Kettle");
     assert_ne!(new.etag(), etag);
     assert_eq!(shop.store.find(old.id).await.unwrap(), new);
@@ -97,11 +91,7 @@ async fn update_that_changes_nothing_keeps_the_etag_and_tells_nobody() {
     let product = shop.product("TEA-1", 5).await;
     let same = [rename("Teapot"), Patch::default()];
     for patch in same {
-        let after = shop
-            .store
-            .update(&merchant(), product.id, None, patch, now())
-            .await
-            .unwrap();
+        let after = shop.update(product.id, None, patch).await.unwrap();
         assert_eq!(after, product);
     }
     assert_eq!(
@@ -115,15 +105,12 @@ async fn stale_etag_changes_nothing() {
     let shop = Shop::open().await;
     let product = shop.product("TEA-1", 5).await;
     let stale = product.etag();
-    let update = shop
-        .store
-        .update(&merchant(), product.id, None, rename("Kettle"), now());
-    let current = update.await.unwrap();
+    let current = shop
+        .update(product.id, None, rename("Kettle"))
+        .await
+        .unwrap();
     let again = rename("Pan");
-    let update = shop
-        .store
-        .update(&merchant(), product.id, Some(&stale), again, now())
-        .await;
+    let update = shop.update(product.id, Some(&stale), again).await;
     let delete = shop
         .store
         .delete(&merchant(), product.id, Some(&stale), now())
@@ -136,10 +123,7 @@ async fn stale_etag_changes_nothing() {
     assert_eq!(shop.store.find(product.id).await.unwrap(), current);
     // Also when nothing would change: the caller has seen another product.
     let same = rename("Kettle");
-    let update = shop
-        .store
-        .update(&merchant(), product.id, Some(&stale), same, now())
-        .await;
+    let update = shop.update(product.id, Some(&stale), same).await;
     assert_eq!(kind(update), Kind::Conflict);
 }
 
@@ -148,12 +132,9 @@ async fn of_two_updates_of_one_version_one_wins() {
     let shop = Shop::open().await;
     let product = shop.product("TEA-1", 5).await;
     let etag = product.etag();
-    let caller = merchant();
     let (left, right) = tokio::join!(
-        shop.store
-            .update(&caller, product.id, Some(&etag), rename("Left"), now()),
-        shop.store
-            .update(&caller, product.id, Some(&etag), rename("Right"), now()),
+        shop.update(product.id, Some(&etag), rename("Left")),
+        shop.update(product.id, Some(&etag), rename("Right")),
     );
     assert_eq!(usize::from(left.is_ok()) + usize::from(right.is_ok()), 1);
     let events = shop.events("product", product.id).await;
@@ -177,21 +158,11 @@ async fn deleted_product_is_gone_for_every_call() {
     let shop = Shop::open().await;
     let product = shop.product("TEA-1", 5).await;
     let id = product.id;
-    let deleted = shop
-        .store
-        .delete(&merchant(), id, None, now())
-        .await
-        .unwrap();
+    let deleted = shop.delete(id).await.unwrap();
     assert!(deleted.delete_time.is_some());
     assert_eq!(kind(shop.store.find(id).await), Kind::NotFound);
-    assert_eq!(
-        kind(shop.store.delete(&merchant(), id, None, now()).await),
-        Kind::NotFound
-    );
-    let update = shop
-        .store
-        .update(&merchant(), id, None, rename("Kettle"), now())
-        .await;
+    assert_eq!(kind(shop.delete(id).await), Kind::NotFound);
+    let update = shop.update(id, None, rename("Kettle")).await;
     assert_eq!(kind(update), Kind::NotFound);
     assert_eq!(kind(shop.adjust(id, 1).await), Kind::NotFound);
     assert!(shop.store.find_all(vec![id]).await.unwrap().is_empty());
@@ -206,10 +177,7 @@ async fn unknown_product_is_not_found() {
     let id = new_product("TEA-1", 1).id;
     assert_eq!(kind(shop.store.find(id).await), Kind::NotFound);
     assert_eq!(kind(shop.adjust(id, 1).await), Kind::NotFound);
-    assert_eq!(
-        kind(shop.store.delete(&merchant(), id, None, now()).await),
-        Kind::NotFound
-    );
+    assert_eq!(kind(shop.delete(id).await), Kind::NotFound);
 }
 
 #[tokio::test]
@@ -240,9 +208,10 @@ async fn same_key_creates_one_product() {
         initial_stock: 5,
     };
     let claim = || Claim::optional(&merchant(), METHOD, "key-1", &new).unwrap();
+    let caller = merchant();
     let create = || {
-        shop.store
-            .create(&merchant(), claim(), new_product("TEA-1", 5))
+        let product = new_product("TEA-1", 5);
+        shop.store.create(&caller, claim(), product)
     };
     let first = create().await.unwrap();
     let second = create().await.unwrap();

@@ -2,7 +2,6 @@ use shop_chassis::Caller;
 
 use super::shop::{Shop, merchant, new_product};
 use crate::domain::{Product, ProductId};
-use crate::now;
 use crate::store::PageQuery;
 
 async fn page(shop: &Shop, category: Option<&str>, after: Option<ProductId>) -> Vec<Product> {
@@ -54,10 +53,7 @@ async fn paging_goes_on_where_it_was_when_its_last_product_is_deleted() {
     }
     let first = page(&shop, None, None).await;
     assert_eq!(first.last().unwrap().id, ids[2]);
-    shop.store
-        .delete(&merchant(), ids[2], None, now())
-        .await
-        .unwrap();
+    shop.delete(ids[2]).await.unwrap();
     let rest = page(&shop, None, Some(ids[2])).await;
     assert_eq!(
         rest.iter().map(|product| product.id).collect::<Vec<_>>(),
@@ -73,7 +69,7 @@ async fn listing_holds_one_category_without_what_was_deleted() {
     create_in(&shop, &caller, "B", "garden").await;
     let gone = create_in(&shop, &caller, "C", "kitchen").await;
     let pan = create_in(&shop, &caller, "D", "kitchen").await;
-    shop.store.delete(&caller, gone, None, now()).await.unwrap();
+    shop.delete(gone).await.unwrap();
     let listed = page(&shop, Some("kitchen"), None).await;
     assert_eq!(
         listed.iter().map(|product| product.id).collect::<Vec<_>>(),

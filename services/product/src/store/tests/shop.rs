@@ -1,6 +1,7 @@
 //! A shop of its own for each test: a database, the store over it, and what tests ask of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -12,7 +13,7 @@ use shop_proto::order::v1::{OrderCreatedEvent, OrderLine, OrderStatusUpdatedEven
 use uuid::Uuid;
 
 use crate::domain::{
-    Adjustment, Details, NewProduct, OrderId, Product, ProductId, ReservationState,
+    Adjustment, Details, NewProduct, OrderId, Patch, Product, ProductId, ReservationState,
 };
 use crate::error::Error;
 use crate::events::ProductEvents;
@@ -24,7 +25,7 @@ use crate::{MIGRATIONS, now};
 pub(super) struct Shop {
     pub(super) store: Store,
     pub(super) database: Database,
-    handler: ProductEvents,
+    handler: Arc<ProductEvents>,
     // Dropped last: it takes the database away.
     _server: TestDatabase,
 }
@@ -100,7 +101,7 @@ impl Shop {
         Self {
             store: Store::new(database.clone()),
             database,
-            handler: ProductEvents::new(Duration::from_secs(600)),
+            handler: Arc::new(ProductEvents::new(Duration::from_secs(600))),
             _server: server,
         }
     }
@@ -112,6 +113,19 @@ impl Shop {
             .await
             .unwrap();
         product
+    }
+
+    pub(super) async fn update(
+        &self,
+        id: ProductId,
+        etag: Option<&str>,
+        patch: Patch,
+    ) -> Result<Product, Error> {
+        self.store.update(&merchant(), id, etag, patch, now()).await
+    }
+
+    pub(super) async fn delete(&self, id: ProductId) -> Result<Product, Error> {
+        self.store.delete(&merchant(), id, None, now()).await
     }
 
     pub(super) async fn adjust(&self, product_id: ProductId, delta: i32) -> Result<(), Error> {
@@ -160,9 +174,8 @@ impl Shop {
     }
 
     pub(super) async fn expire(&self, order_id: OrderId) {
-        let tasks = ProductTasks::new(self.store.clone());
-        let id = order_id.to_string();
-        testing::run_task(&self.database, &tasks, "expire_reservation", &id).await;
+        let tasks = Arc::new(ProductTasks::new(self.store.clone()));
+        testing::run_task(&self.database, &tasks, "expire_reservation", order_id).await;
     }
 
     /// (on hand, reserved)

@@ -78,9 +78,10 @@ async fn same_key_adjusts_once() {
     };
     for replayed in [false, true] {
         let claim = Claim::optional(&merchant(), METHOD, "key-1", &adjustment).unwrap();
+        let caller = merchant();
         let adjust = shop
             .store
-            .adjust_stock(&merchant(), claim, adjustment.clone(), now());
+            .adjust_stock(&caller, claim, adjustment.clone(), now());
         let answer = adjust.await.unwrap();
         assert_eq!(answer.replayed, replayed);
         let stock = answer.message.stock.unwrap();
