@@ -26,7 +26,7 @@ async fn answer_to(address: SocketAddr, request: &str) -> String {
 async fn get(address: SocketAddr, path: &str) -> String {
     answer_to(
         address,
-        &format!("GET {path} HTTP/1.1\r\nhost: meshd\r\n\r\n"),
+        &format!("GET {path} HTTP/1.1\r\nhost: m\r\nconnection: close\r\n\r\n"),
     )
     .await
 }
@@ -111,7 +111,11 @@ async fn the_platform_can_probe_and_scrape_it() {
         );
     }
     assert!(get(probes, "/metrics").await.starts_with("HTTP/1.1 404"));
-    let posted = answer_to(probes, "POST /livez HTTP/1.1\r\nhost: m\r\n\r\n").await;
+    let posted = answer_to(
+        probes,
+        "POST /livez HTTP/1.1\r\nhost: m\r\nconnection: close\r\n\r\n",
+    )
+    .await;
     assert!(posted.starts_with("HTTP/1.1 405"));
 
     let csr = Csr::generate().unwrap();
