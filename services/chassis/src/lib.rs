@@ -21,7 +21,7 @@ pub mod outbox;
 pub mod page;
 pub mod server;
 pub mod tasks;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use caller::{Caller, EndUser, Role};

@@ -15,7 +15,7 @@ use crate::db::Tx;
 use crate::error::Error;
 
 pub(crate) use relay::Relay;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub(crate) use relay::{all, event};
 
 /// A fact that is about to become true.

@@ -18,7 +18,7 @@ use crate::error::{Error, Failure, Kind};
 
 pub(crate) use next::Next;
 pub use next::{Backoff, Policy};
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub(crate) use store::all;
 pub use store::{TaskState, TaskView};
 pub(crate) use worker::Worker;

@@ -21,6 +21,8 @@ use crate::tasks::{self, TaskHandler, TaskState, Worker};
 
 pub use crate::inbox::Delivered;
 pub use database::TestDatabase;
+#[cfg(test)]
+pub(crate) use database::kafka_admin;
 
 /// Tests deliver as this group.
 const GROUP: &str = "ecommerce-group.test";

@@ -27,7 +27,7 @@ pub(crate) fn admit(known: Known, version: i64) -> Admission {
     match known.last_version {
         Some(last) if version <= last => Admission::Older,
         _ if known.poisoned => Admission::Behind,
-        Some(last) if version > last + 1 => Admission::Gap,
+        Some(last) if version > last.saturating_add(1) => Admission::Gap,
         _ => Admission::Apply,
     }
 }

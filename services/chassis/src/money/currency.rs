@@ -127,3 +127,8 @@ impl fmt::Debug for Currency {
         f.write_str(self.code())
     }
 }
+
+#[cfg(test)]
+pub(super) fn codes() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(code, _)| *code)
+}

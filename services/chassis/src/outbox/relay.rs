@@ -21,7 +21,7 @@ use crate::error::{Chain, Error};
 use crate::metrics;
 
 pub(crate) use store::Row;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub(crate) use store::all;
 
 /// The poll is the truth, the wake-up after a commit a hint.

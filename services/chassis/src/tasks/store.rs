@@ -73,10 +73,10 @@ pub(crate) struct Leased {
 
 #[derive(QueryableByName)]
 struct StateRow {
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     #[diesel(sql_type = Text)]
     kind: String,
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     #[diesel(sql_type = Text)]
     subject_id: String,
     #[diesel(sql_type = Text)]
@@ -241,7 +241,7 @@ pub(crate) async fn settle(
 }
 
 /// Leases one task, whatever its time.
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub(crate) async fn lease_one(
     tx: &mut Tx,
     kind: &str,
@@ -274,7 +274,7 @@ pub(crate) async fn lease_one(
 }
 
 /// Kind, subject and state of all tasks.
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<(String, String, TaskState)>, Error> {
     let sql = "select kind, subject_id, state, attempt from task order by created_at, id";
     let rows: Vec<StateRow> = diesel::sql_query(sql).load(tx.conn()).await?;

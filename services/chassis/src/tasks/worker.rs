@@ -87,7 +87,7 @@ impl<H: TaskHandler> Worker<H> {
     }
 
     /// Leases the task of that kind and subject, whatever its time, and runs one attempt.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) async fn run_one(
         &self,
         kind: &str,

@@ -8,7 +8,9 @@ use diesel_migrations::EmbeddedMigrations;
 use mesh_dataplane::Env;
 use uuid::Uuid;
 
-use crate::config::{DatabaseSettings, KafkaSettings};
+use crate::config::DatabaseSettings;
+#[cfg(test)]
+use crate::config::KafkaSettings;
 use crate::db::{Database, connect};
 
 /// Where the instance is.
@@ -96,7 +98,8 @@ impl Instance {
 }
 
 /// The instance's broker, as its super user.
-pub fn kafka_admin() -> KafkaSettings {
+#[cfg(test)]
+pub(crate) fn kafka_admin() -> KafkaSettings {
     let instance = Instance::of_tests();
     KafkaSettings {
         brokers: format!("127.77.{}.3:9092", instance.number),

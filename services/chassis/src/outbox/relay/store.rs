@@ -128,7 +128,7 @@ pub(super) async fn unpublished(tx: &mut Tx, most: i64) -> Result<Vec<Row>, Erro
 }
 
 /// All rows, published or not, in order.
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<Row>, Error> {
     let sql = format!("select {COLUMNS} from outbox order by seq");
     Ok(diesel::sql_query(sql).load(tx.conn()).await?)
