@@ -17,12 +17,12 @@ pub struct Identity {
     pub received_at: SystemTime,
 }
 
-/// A cheap handle to the identity in force. It holds nothing until the first one is there, and again
-/// nothing once the last one has expired without a successor.
+/// A cheap handle to the identity in force. It holds nothing until the first one is there, and
+/// again nothing once the last one has expired without a successor.
 #[derive(Clone, Debug)]
 pub struct IdentitySource {
     receiver: watch::Receiver<Option<Arc<Identity>>>,
-    /// Keeps a source that never changes open, so that waiting for a change waits instead of failing.
+    /// Keeps a source that never changes open: waiting for a change waits instead of failing.
     _fixed: Option<Arc<watch::Sender<Option<Arc<Identity>>>>>,
 }
 

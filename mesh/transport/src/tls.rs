@@ -1,4 +1,4 @@
-//! TLS configurations: 1.3 only, HTTP/2 only, hybrid post-quantum key exchange first, no resumption.
+//! TLS configurations: 1.3 and HTTP/2 only, hybrid post-quantum key exchange first, no resumption.
 //!
 //! A configuration is a picture of one identity. Whoever holds connections makes a new one when the
 //! identity changes; what is open keeps the old one.
