@@ -18,7 +18,7 @@ const TRUST_DOMAIN_DEFAULT: &str = "cluster.local";
 /// Tokens are replaced at half of this, so a stolen one is of use for minutes.
 const TOKEN_TTL_DEFAULT: Duration = Duration::from_secs(600);
 
-/// Below ten seconds a token may end while its reader starts; beyond an hour a stolen one lasts long.
+/// Below ten seconds a token may end while its reader starts; beyond an hour a theft lasts.
 const TOKEN_TTL_SECONDS: std::ops::RangeInclusive<u64> = 10..=3600;
 
 /// Namespace and account of the control plane itself.

@@ -1,7 +1,8 @@
 //! Identities of the mesh: SPIFFE ids, certificate requests, the signing authority, trust bundles.
 //!
 //! Everything here is a pure function over bytes and a time that is passed in. There are no
-//! sockets, no files and no clock: who stores a key or asks for a certificate is somebody else's business.
+//! sockets, no files and no clock: who stores a key or asks for a certificate is somebody else's
+//! business.
 
 #![warn(missing_docs)]
 
