@@ -97,6 +97,13 @@ fn only_public_services_have_routes() {
 }
 
 #[test]
+fn the_descriptor_set_keeps_the_routes() {
+    // An encoder that does not know the annotation drops it, and every path answers 404.
+    let route = b"/v1/orders/{order_id}:cancel";
+    assert!(super::FILE_DESCRIPTOR_SET.windows(route.len()).any(|window| window == route));
+}
+
+#[test]
 fn error_details_can_be_rendered_by_the_transcoder() {
     let known = files();
     for detail in ["google/rpc/error_details.proto", "google/rpc/status.proto"] {

@@ -94,12 +94,11 @@ fn generate(root: &Path, google: &Path, target: &Target) -> Result<()> {
         write_json(&set, &out)?;
     }
     if let Some(path) = target.descriptors {
-        compiler.open_files(DETAILS)?;
-        let mut bare = compiler.file_descriptor_set();
-        for file in &mut bare.file {
-            file.source_code_info = None;
-        }
-        fs::write(root.join(path), bare.encode_to_vec())?;
+        // Encoded by protox itself: prost's types drop custom options, and with them every path.
+        let mut bare = protox::Compiler::new([protos.as_path(), google])?;
+        bare.include_imports(true).include_source_info(false);
+        bare.open_files(&files)?.open_files(DETAILS)?;
+        fs::write(root.join(path), bare.encode_file_descriptor_set())?;
     }
     Ok(())
 }
