@@ -145,7 +145,7 @@ def _mails(instance: Instance, order: str, awaited: str, shop: Shop) -> list[str
         answer = shop.get(f"/v1/notifications?order_id={urllib.parse.quote(order)}", "customer")
         sent = [item for item in answer["notifications"] if item["status"] == "SENT"]
         if any(item["template"] == awaited for item in sent):
-            lines = [_mail_line(instance, item["messageId"]) for item in sent]
+            lines = [_mail_line(instance, item["messageId"]) for item in reversed(sent)]
             if all(lines):
                 return [line for line in lines if line]
         if time.monotonic() > deadline:
