@@ -166,6 +166,3 @@ fn decided(
         Err(failure) => Err(failure),
     }
 }
-
-#[cfg(test)]
-mod tests;

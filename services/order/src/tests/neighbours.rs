@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mesh_dataplane::config::{Mode, Ports, Settings};
@@ -17,6 +16,7 @@ use shop_proto::payment::v1::{
 use shop_proto::product::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
 use shop_proto::product::v1::product_service_server::{ProductService, ProductServiceServer};
 use shop_proto::product::v1::{self, Product};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status};
@@ -34,13 +34,14 @@ pub(crate) struct Neighbours {
 }
 
 /// What the neighbours have, refuse, and were asked.
-#[derive(Clone, Default)]
-struct Script(Arc<Mutex<Lines>>);
+#[derive(Clone)]
+struct Script(watch::Sender<Lines>);
 
 #[derive(Default)]
 struct Lines {
     products: Vec<Product>,
     refusals: HashMap<&'static str, Code>,
+    held: Option<&'static str>,
     calls: Vec<String>,
 }
 
@@ -50,8 +51,10 @@ impl Neighbours {
     /// Starts them with these products in the catalogue.
     pub(crate) async fn start(products: Vec<Product>) -> Self {
         let shutdown = CancellationToken::new();
-        let script = Script::default();
-        script.with(|lines| lines.products = products);
+        let script = Script(watch::Sender::new(Lines {
+            products,
+            ..Lines::default()
+        }));
         let routes = Routes::new(ProductServiceServer::new(script.clone()))
             .add_service(InventoryServiceServer::new(script.clone()))
             .add_service(PaymentControlServiceServer::new(script.clone()))
@@ -73,13 +76,29 @@ impl Neighbours {
 
     /// Every further call of `method` fails with `code`; `Code::Ok` ends that.
     pub(crate) fn refuse(&self, method: &'static str, code: Code) {
-        self.script
-            .with(|lines| lines.refusals.insert(method, code));
+        let Script(lines) = &self.script;
+        lines.send_modify(|lines| {
+            lines.refusals.insert(method, code);
+        });
+    }
+
+    /// Calls of `method` are not answered until another one is held, or none.
+    pub(crate) fn hold(&self, method: Option<&'static str>) {
+        let Script(lines) = &self.script;
+        lines.send_modify(|lines| lines.held = method);
     }
 
     /// What they were asked so far: the method and what it spoke of.
     pub(crate) fn calls(&self) -> Vec<String> {
-        self.script.with(|lines| lines.calls.clone())
+        self.script.0.borrow().calls.clone()
+    }
+
+    /// Waits until `method` was called.
+    pub(crate) async fn called(&self, method: &str) {
+        let mut lines = self.script.0.subscribe();
+        let asked = |lines: &Lines| lines.calls.iter().any(|call| call.starts_with(method));
+        let called = tokio::time::timeout(PATIENCE, lines.wait_for(asked)).await;
+        assert!(called.unwrap().is_ok());
     }
 }
 
@@ -133,19 +152,17 @@ fn endpoints(server: SocketAddr) -> String {
 // === impl Script ===
 
 impl Script {
-    fn with<R>(&self, change: impl FnOnce(&mut Lines) -> R) -> R {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Notes a call, and refuses it if a test said so.
-    fn called(&self, method: &'static str, about: String) -> Result<(), Status> {
-        self.with(|lines| {
-            lines.calls.push(format!("{method} {about}"));
-            match lines.refusals.get(method).copied().unwrap_or(Code::Ok) {
-                Code::Ok => Ok(()),
-                code => Err(Status::new(code, "as the test wishes")),
-            }
-        })
+    /// Notes a call; answers it when no test holds it, and as the test said.
+    async fn called(&self, method: &'static str, about: String) -> Result<(), Status> {
+        self.0
+            .send_modify(|lines| lines.calls.push(format!("{method} {about}")));
+        let mut lines = self.0.subscribe();
+        let free = lines.wait_for(|lines| lines.held != Some(method)).await;
+        let refusal = free.unwrap().refusals.get(method).copied();
+        match refusal.unwrap_or(Code::Ok) {
+            Code::Ok => Ok(()),
+            code => Err(Status::new(code, "as the test wishes")),
+        }
     }
 }
 
@@ -155,7 +172,8 @@ impl InventoryService for Script {
         &self,
         request: Request<v1::ConfirmReservationRequest>,
     ) -> Result<Response<v1::ConfirmReservationResponse>, Status> {
-        self.called("Confirm", request.into_inner().order_id)?;
+        self.called("Confirm", request.into_inner().order_id)
+            .await?;
         Ok(Response::new(v1::ConfirmReservationResponse {}))
     }
 
@@ -164,7 +182,8 @@ impl InventoryService for Script {
         request: Request<v1::ReleaseReservationRequest>,
     ) -> Result<Response<v1::ReleaseReservationResponse>, Status> {
         let request = request.into_inner();
-        self.called("Release", format!("{} {}", request.order_id, request.cause))?;
+        self.called("Release", format!("{} {}", request.order_id, request.cause))
+            .await?;
         Ok(Response::new(v1::ReleaseReservationResponse {}))
     }
 }
@@ -175,7 +194,8 @@ impl PaymentControlService for Script {
         &self,
         request: Request<CapturePaymentRequest>,
     ) -> Result<Response<CapturePaymentResponse>, Status> {
-        self.called("Capture", request.into_inner().order_id)?;
+        self.called("Capture", request.into_inner().order_id)
+            .await?;
         Ok(Response::new(CapturePaymentResponse {}))
     }
 
@@ -187,7 +207,8 @@ impl PaymentControlService for Script {
         self.called(
             "Reverse",
             format!("{} {}", request.order_id, request.reason),
-        )?;
+        )
+        .await?;
         Ok(Response::new(ReversePaymentResponse {}))
     }
 }
@@ -202,8 +223,8 @@ impl ProductService for Script {
         let authorized = request.metadata().contains_key("authorization");
         assert!(!authorized, "the customer's token is not for others");
         let ids = request.into_inner().product_ids;
-        self.called("Batch", ids.join(","))?;
-        let known = self.with(|lines| lines.products.clone());
+        self.called("Batch", ids.join(",")).await?;
+        let known = self.0.borrow().products.clone();
         let products = known
             .into_iter()
             .filter(|product| ids.contains(&product.id));
