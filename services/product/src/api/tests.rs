@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used)]
 
+mod calls;
 mod requests;
 mod roles;
