@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use http::header::AUTHORIZATION;
 use jsonwebtoken::{Algorithm, Validation};
 use serde::Deserialize;
+use tokio::time::Instant;
 use tonic::Status;
 use tower::Service;
 
@@ -81,14 +82,14 @@ impl Verifier {
         }
     }
 
-    /// The end user that `token` names.
-    pub(crate) fn verify(&self, token: &str) -> Result<EndUser, Refusal> {
+    /// The end user that `token` names. `now` decides when the keys are read again.
+    fn verify(&self, token: &str, now: Instant) -> Result<EndUser, Refusal> {
         if token.len() > TOKEN_MAX {
             return Err(Refusal::Form);
         }
         let header = jsonwebtoken::decode_header(token).map_err(Refusal::Token)?;
         let kid = header.kid.ok_or(Refusal::NoKey)?;
-        let key = self.keys.find(&kid).ok_or(Refusal::UnknownKey)?;
+        let key = self.keys.find(&kid, now).ok_or(Refusal::UnknownKey)?;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.validation)
             .map_err(Refusal::Token)?
             .claims;
@@ -124,7 +125,7 @@ impl Verifier {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Refusal::Form);
         }
-        self.verify(token.trim()).map(Some)
+        self.verify(token.trim(), Instant::now()).map(Some)
     }
 }
 

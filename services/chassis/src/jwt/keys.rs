@@ -42,8 +42,7 @@ impl Keys {
 
     /// The key named `kid`. The file is read again when it has changed, but looked at once a
     /// minute at most.
-    pub(super) fn find(&self, kid: &str) -> Option<DecodingKey> {
-        let now = Instant::now();
+    pub(super) fn find(&self, kid: &str, now: Instant) -> Option<DecodingKey> {
         {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             if !state.is_due(now) {
