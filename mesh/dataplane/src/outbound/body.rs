@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
@@ -27,6 +27,8 @@ pub struct ResponseBody {
     /// None once the end was seen.
     inner: Option<Incoming>,
     deadline: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// An end without a status is the end of the call and not its success.
+    status_due: bool,
     exchange: Exchange,
     /// After the exchange, so that the place is free before the pool is told.
     _call: Call,
@@ -44,13 +46,15 @@ impl ResponseBody {
         deadline: Option<Instant>,
     ) -> Response<Self> {
         let (head, inner) = response.into_parts();
+        let early = code_in(&head.headers);
         if inner.is_end_stream() {
-            exchange.finish(code_in(&head.headers).unwrap_or(Code::Unknown), Flag::None);
+            exchange.finish(early.unwrap_or(Code::Unknown), Flag::None);
         }
         let deadline = deadline.map(|at| (at, Box::pin(tokio::time::sleep_until(at))));
         let body = Self {
             inner: Some(inner),
             deadline,
+            status_due: head.status == StatusCode::OK && early.is_none(),
             exchange,
             _call: call,
             drained,
@@ -100,6 +104,11 @@ impl http_body::Body for ResponseBody {
                 let drained = this.drained.is_cancelled();
                 this.fail(status_of(&error, drained), flag_of(drained))
             }
+            // hyper takes a reset with NO_ERROR for an end, and tonic takes that for an OK.
+            Poll::Ready(None) if this.status_due => this.fail(
+                Status::internal("the answer ended without a status"),
+                Flag::None,
+            ),
             Poll::Ready(None) => {
                 this.end(Code::Unknown);
                 Poll::Ready(None)
