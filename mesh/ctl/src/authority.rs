@@ -51,7 +51,7 @@ impl Account {
             .map_err(|source| Error::NoAnswer {
                 address: self.settings.address.clone(),
                 account: self.settings.id.service_account().to_owned(),
-                source,
+                source: Box::new(source),
             })
     }
 }

@@ -55,12 +55,12 @@ pub(crate) enum Error {
         address: String,
         account: String,
         #[source]
-        source: mesh_transport::Error,
+        source: Box<mesh_transport::Error>,
     },
 
     /// The endpoints cannot be used.
     #[error("services cannot be found")]
-    Endpoints(#[source] mesh_dataplane::Error),
+    Endpoints(#[source] Box<mesh_dataplane::Error>),
 
     /// Nobody answers at an address.
     #[error("{what} at {address} does not answer")]
@@ -89,7 +89,7 @@ pub(crate) enum Error {
 
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
-    Tls(#[source] mesh_transport::Error),
+    Tls(#[source] Box<mesh_transport::Error>),
 
     /// Some workloads are not ready. The table has said which.
     #[error("{count} of {all} workloads are not ready")]

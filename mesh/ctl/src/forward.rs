@@ -108,7 +108,7 @@ impl Tunnel {
         let path = self.place.endpoints_file();
         let endpoints = Endpoints::load(&path, &self.place.trust_domain()?)
             .await
-            .map_err(Error::Endpoints)?;
+            .map_err(|source| Error::Endpoints(Box::new(source)))?;
         let found = endpoints
             .of(&self.place.namespace, &self.service)
             .first()
@@ -133,7 +133,8 @@ impl Tunnel {
             source,
         };
         let identity = self.account.identity().await?;
-        let config = client_config(&identity, &endpoint.id).map_err(Error::Tls)?;
+        let config = client_config(&identity, &endpoint.id)
+            .map_err(|source| Error::Tls(Box::new(source)))?;
         let dial = async {
             let socket = TcpStream::connect(endpoint.address).await.map_err(away)?;
             // A delay here would be added to every small frame of a call.

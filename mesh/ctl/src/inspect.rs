@@ -135,11 +135,6 @@ impl Report {
         self.certificates.first().map_or("", |facts| &facts.serial)
     }
 
-    /// What is wrong, one line each.
-    pub(crate) fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
     pub(crate) fn warn(&mut self, warning: String) {
         self.warnings.push(warning);
     }

@@ -112,7 +112,7 @@ async fn subjects(place: &Place) -> Result<Vec<Subject>, Error> {
     }
     let endpoints = Endpoints::load(&place.endpoints_file(), &place.trust_domain()?)
         .await
-        .map_err(Error::Endpoints)?;
+        .map_err(|source| Error::Endpoints(Box::new(source)))?;
     for (_, service, places) in endpoints.services() {
         for endpoint in places {
             subjects.push(Subject {

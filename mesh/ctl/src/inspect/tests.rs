@@ -48,7 +48,7 @@ fn uri(text: &str) -> SanType {
 }
 
 fn warnings(chain: &[CertificateDer<'static>], at: SystemTime) -> String {
-    Report::of(chain, at).unwrap().warnings().join("\n")
+    Report::of(chain, at).unwrap().warnings.join("\n")
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_fresh_certificate_of_the_mesh_has_no_warning() {
         .unwrap();
     let mut report = Report::of(&chain, now()).unwrap();
     report.check_against(&chain, &roots);
-    assert_eq!(report.warnings(), [] as [String; 0]);
+    assert_eq!(report.warnings, [] as [String; 0]);
     assert_eq!(
         report.spiffe_id().unwrap().to_string(),
         "spiffe://cluster.local/ns/shop/sa/order"
@@ -165,7 +165,7 @@ fn a_chain_of_another_mesh_is_told() {
         .unwrap();
     let mut report = Report::of(&chain, now()).unwrap();
     report.check_against(&chain, &roots);
-    let warnings = report.warnings().join("\n");
+    let warnings = report.warnings.join("\n");
     assert!(
         warnings.contains("does not lead to the mesh's root"),
         "{warnings}"
@@ -178,7 +178,7 @@ fn a_root_is_no_workload_and_is_not_judged_as_one() {
     let chain = certificates_from_pem(root.certificate_pem()).unwrap();
     let report = Report::of(&chain, now()).unwrap();
     assert!(!report.is_of_workload());
-    assert_eq!(report.warnings(), [] as [String; 0]);
+    assert_eq!(report.warnings, [] as [String; 0]);
     assert!(
         report
             .to_string()

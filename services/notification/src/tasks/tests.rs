@@ -50,7 +50,7 @@ impl Scene {
     }
 
     async fn run(&self) -> TaskState {
-        testing::run_task(&self.db, &self.tasks, SEND_NOTIFICATION, self.id.0).await
+        run_task(&self.db, &self.tasks, self.id).await
     }
 
     async fn notification(&self) -> Notification {
@@ -69,6 +69,14 @@ impl Scene {
         };
         texts.iter().map(id_of).collect()
     }
+}
+
+async fn run_task<H: TaskHandler>(
+    db: &Database,
+    handler: &Arc<H>,
+    id: NotificationId,
+) -> TaskState {
+    Box::pin(testing::run_task(db, handler, SEND_NOTIFICATION, id.0)).await
 }
 
 async fn queue(db: &Database, order: u128) -> NotificationId {
@@ -166,7 +174,7 @@ async fn the_contact_of_an_order_is_asked_for_once() {
     let scene = Scene::set(Script::ACCEPT).await;
     scene.run().await;
     let second = queue(&scene.db, 1).await;
-    testing::run_task(&scene.db, &scene.tasks, SEND_NOTIFICATION, second.0).await;
+    run_task(&scene.db, &scene.tasks, second).await;
     assert_eq!(scene.mails.texts().len(), 2);
     assert_eq!(scene.orders.contacts.calls(), 1);
 }
@@ -198,7 +206,7 @@ async fn a_worker_that_lost_its_lease_records_nothing() {
     let scene = Scene::set(Script::ACCEPT).await;
     let caller = testing::background("notification");
     let frozen = Arc::new(Frozen(Mutex::default()));
-    testing::run_task(&scene.db, &frozen, SEND_NOTIFICATION, scene.id.0).await;
+    run_task(&scene.db, &frozen, scene.id).await;
     let stale = frozen.0.lock().unwrap().take().unwrap();
     assert_eq!(scene.run().await, TaskState::Done);
     let late = scene
@@ -298,7 +306,7 @@ async fn an_address_with_a_line_break_is_given_up_before_any_server_hears_of_it(
 async fn a_notification_that_was_tried_for_too_long_fails_and_is_told() {
     let scene = Scene::set(Script::ACCEPT).await;
     let last = Arc::new(LastAttempt(Arc::clone(&scene.tasks)));
-    testing::run_task(&scene.db, &last, SEND_NOTIFICATION, scene.id.0).await;
+    run_task(&scene.db, &last, scene.id).await;
     let failed = scene.notification().await;
     assert_eq!(failed.failure, Some(domain::Failure::attempts_exhausted()));
     assert_eq!(
