@@ -54,7 +54,8 @@ pub enum Kind {
 pub struct Failure {
     kind: Kind,
     reason: Option<&'static str>,
-    text: String,
+    // Not a `String`: results carry failures by value, and a word less keeps them small.
+    text: Box<str>,
     metadata: Vec<(&'static str, String)>,
     violations: Vec<FieldViolation>,
     retry_after: Option<Duration>,
@@ -217,7 +218,7 @@ impl Failure {
         Self {
             kind,
             reason: None,
-            text: text.into(),
+            text: text.into().into_boxed_str(),
             metadata: Vec::new(),
             violations: Vec::new(),
             retry_after: None,
