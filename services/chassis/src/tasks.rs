@@ -142,3 +142,6 @@ impl Task {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
