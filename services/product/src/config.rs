@@ -6,7 +6,8 @@ use std::time::Duration;
 use mesh_dataplane::config::{ConfigError, Env};
 use shop_chassis::ShopSettings;
 
-/// Longer than an order's deadline with all its retries: what expires is an order nobody decides on.
+/// Longer than an order's deadline with all its retries: what expires is an order that nobody
+/// decides on.
 const RESERVATION_HOLD_DEFAULT: Duration = Duration::from_secs(600);
 /// Below a minute an order (30 s deadline) could lose its stock while it is being decided; beyond a
 /// day an order that was forgotten keeps stock from others.

@@ -13,6 +13,7 @@ use shop_proto::order::v1::{OrderCreatedEvent, OrderStatusUpdatedEvent};
 use shop_proto::product::v1;
 use uuid::Uuid;
 
+use crate::api::wire_money;
 use crate::domain::{
     Fact, Lines, OrderId, Product, ProductId, Reservation, ReservationMove, Shortage, StockReason,
     Time,
@@ -234,7 +235,7 @@ fn snapshot(product: &Product) -> v1::ProductSnapshot {
         name: details.name,
         description: details.description,
         category: details.category,
-        price: Some(crate::api::wire_money(details.price)),
+        price: Some(wire_money(details.price)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The product service: the catalogue, its stock, and the promises made to orders.
 //!
-//! Reading order: `domain` (what is decided), `api`, `events` and `tasks` (who asks for it), `store`
-//! (what is kept). The chassis does the rest: mesh, tokens, outbox, inbox, workers.
+//! Reading order: `domain` (what is decided), `api`, `events` and `tasks` (who asks for it),
+//! `store` (what is kept). The chassis does the rest: mesh, tokens, outbox, inbox, workers.
 
 mod api;
 mod config;
@@ -14,7 +14,6 @@ mod tasks;
 use chrono::{SubsecRound, Utc};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mesh_dataplane::{CallerRule, CallerTable};
-use shop_chassis::server::{HEALTH, REFLECTION};
 use shop_chassis::{Chassis, Running};
 use shop_proto::product::v1::inventory_service_server::InventoryServiceServer;
 use shop_proto::product::v1::product_service_server::ProductServiceServer;
@@ -30,7 +29,8 @@ use tasks::ProductTasks;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
-/// Who may call what. Nobody else may call anything.
+/// Who may call what; the chassis adds reflection and health for `debug`. Nobody else may call
+/// anything.
 const CALLERS: CallerTable = CallerTable(&[
     CallerRule {
         path: "/shop.product.v1.ProductService/",
@@ -48,8 +48,6 @@ const CALLERS: CallerTable = CallerTable(&[
         path: "/shop.product.v1.InventoryService/",
         callers: &["order"],
     },
-    REFLECTION,
-    HEALTH,
 ]);
 
 /// Digits of a second that PostgreSQL keeps.

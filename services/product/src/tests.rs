@@ -1,3 +1,5 @@
+//! The table of callers, and the clock.
+
 #![allow(clippy::unwrap_used)]
 
 use mesh_identity::SpiffeId;

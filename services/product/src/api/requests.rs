@@ -202,8 +202,10 @@ fn fields_to_change(
         match CHANGEABLE.into_iter().find(|field| field == path) {
             Some(field) => fields.push(field),
             None => {
-                let problem = format!("is none of {}", CHANGEABLE.join(", "));
-                violations.add(format!("updateMask.paths[{index}]"), problem);
+                // Not the path itself: it may be as long as a request.
+                let known = CHANGEABLE.join(", ");
+                let problem = format!("path {} is none of {known}", index + 1);
+                violations.add("updateMask", problem);
             }
         }
     }

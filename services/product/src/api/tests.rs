@@ -1,3 +1,5 @@
+//! The API: requests, roles, and whole calls.
+
 #![allow(clippy::unwrap_used)]
 
 mod calls;

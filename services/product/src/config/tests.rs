@@ -1,3 +1,5 @@
+//! Settings: defaults, bounds, and one report of all mistakes.
+
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! The domain, by tables.
+
 #![allow(clippy::unwrap_used)]
 
 mod product;

@@ -1,3 +1,5 @@
+//! What each error is to a caller.
+
 use shop_chassis::{Failure, Kind};
 use uuid::Uuid;
 

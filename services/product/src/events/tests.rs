@@ -1,3 +1,5 @@
+//! The events as others read them, and orders as they are read here.
+
 #![allow(clippy::unwrap_used)]
 
 use chrono::DateTime;

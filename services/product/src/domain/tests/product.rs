@@ -1,3 +1,5 @@
+//! Versions, changes and etags of a product.
+
 use shop_chassis::{Currency, Money};
 
 use super::{at, product_id};

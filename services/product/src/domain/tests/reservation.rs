@@ -1,3 +1,5 @@
+//! Placing, moving and merging.
+
 use std::collections::BTreeMap;
 
 use uuid::Uuid;

@@ -1,3 +1,5 @@
+//! Changes of units and their limits.
+
 use crate::domain::{AdjustRefused, Stock, StockReason, UNITS_MAX};
 
 fn stock(on_hand: i32, reserved: i32) -> Stock {

@@ -1,3 +1,5 @@
+//! Products: versions, etags, SKUs, deletion, keys.
+
 use shop_chassis::idempotency::Claim;
 use shop_chassis::{Failure, Kind};
 

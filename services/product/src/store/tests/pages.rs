@@ -1,3 +1,5 @@
+//! Pages of the catalogue while it changes.
+
 use shop_chassis::Caller;
 
 use super::shop::{Shop, merchant, new_product};

@@ -1,3 +1,5 @@
+//! Races, duplicates, delays and expiry: what must never sell a unit twice or lose one.
+
 use shop_chassis::testing::{self, Delivered};
 use shop_chassis::{Failure, Kind};
 use shop_proto::order::v1::order::Status;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use shop_chassis::bus::Event;
+use shop_chassis::tasks::TaskState;
 use shop_chassis::testing::{self, Delivered, TestDatabase};
 use shop_chassis::{Caller, Currency, Database, Failure, Money, Role, Tx};
 use shop_proto::order::v1::{OrderCreatedEvent, OrderLine, OrderStatusUpdatedEvent, order::Status};
@@ -175,7 +176,8 @@ impl Shop {
 
     pub(super) async fn expire(&self, order_id: OrderId) {
         let tasks = Arc::new(ProductTasks::new(self.store.clone()));
-        testing::run_task(&self.database, &tasks, "expire_reservation", order_id).await;
+        let run = testing::run_task(&self.database, &tasks, "expire_reservation", order_id);
+        assert_eq!(run.await, TaskState::Done);
     }
 
     /// (on hand, reserved)

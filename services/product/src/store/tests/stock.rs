@@ -1,3 +1,5 @@
+//! Adjustments, and the ledger of all changes.
+
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use shop_chassis::idempotency::Claim;
