@@ -44,6 +44,11 @@ pub async fn scope<F: Future>(deadline: Instant, work: F) -> F::Output {
     CURRENT.scope(deadline, work).await
 }
 
+/// The same for work that is polled by hand.
+pub(crate) fn sync_scope<R>(deadline: Instant, work: impl FnOnce() -> R) -> R {
+    CURRENT.sync_scope(deadline, work)
+}
+
 // === impl Deadline ===
 
 impl Deadline {

@@ -167,6 +167,11 @@ impl Connection {
         self.streams.load(Ordering::Acquire)
     }
 
+    pub(crate) fn age_so_far(&self) -> Duration {
+        // A clock that was set back makes it young, which only means a short wait.
+        self.opened_at.elapsed().unwrap_or_default()
+    }
+
     pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }

@@ -17,7 +17,11 @@ use http_body::{Body as _, Frame, SizeHint};
 use tonic::{Code, body::Body};
 
 use super::{ends::Ends, status::Refusal};
-use crate::exchange::{Exchange, code_in};
+use crate::{
+    deadline,
+    exchange::{Exchange, code_in},
+    metrics::Flag,
+};
 
 /// The body of one answer.
 pub(crate) struct ServerBody {
@@ -39,10 +43,7 @@ impl ServerBody {
     ) -> Response<Self> {
         let (head, inner) = response.into_parts();
         if inner.is_end_stream() {
-            exchange.finish(
-                code_in(&head.headers).unwrap_or(Code::Unknown),
-                crate::metrics::Flag::None,
-            );
+            exchange.finish(code_in(&head.headers).unwrap_or(Code::Unknown), Flag::None);
         }
         let body = Self {
             inner: Some(inner),
@@ -83,7 +84,12 @@ impl ServerBody {
         let Some(inner) = self.inner.as_mut() else {
             return Poll::Ready(None);
         };
-        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll_frame(cx)));
+        let poll = AssertUnwindSafe(|| Pin::new(inner).poll_frame(cx));
+        // Streams work while they are polled: their calls get what is left of the deadline, too.
+        let polled = match &self.ends {
+            Some(ends) => deadline::sync_scope(ends.deadline(), || catch_unwind(poll)),
+            None => catch_unwind(poll),
+        };
         let frame = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(frame)) => frame,
@@ -93,7 +99,7 @@ impl ServerBody {
             Some(Ok(frame)) => match frame.into_trailers() {
                 Ok(trailers) => {
                     let code = code_in(&trailers).unwrap_or(Code::Unknown);
-                    self.exchange.finish(code, crate::metrics::Flag::None);
+                    self.exchange.finish(code, Flag::None);
                     self.end_with(trailers)
                 }
                 Err(data) => match self.ends.as_ref().and_then(|ends| ends.passed()) {
@@ -103,8 +109,7 @@ impl ServerBody {
             },
             Some(Err(status)) => self.end(Refusal::failed(status)),
             None => {
-                self.exchange
-                    .finish(Code::Unknown, crate::metrics::Flag::None);
+                self.exchange.finish(Code::Unknown, Flag::None);
                 self.inner = None;
                 None
             }

@@ -47,6 +47,9 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const PENDING_RESETS_MAX: usize = 20;
 /// Made-you-reset: streams that we had to reset for the peer's mistakes.
 const ERROR_RESETS_MAX: usize = 256;
+/// hyper cuts a connection that is told to stop before it has seen the client's preface, and with
+/// it a call that is on its way. Clients dial when they have a call, so a new one waits this long.
+const SETTLE_TIME: Duration = Duration::from_millis(500);
 /// After the last trailers were queued: time to write them before the socket is cut.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -183,6 +186,10 @@ impl Server {
             () = tokio::time::sleep(connection.age) => "age",
             () = self.shutdown.cancelled() => "shutdown",
         };
+        let settled = connection.age_so_far() >= SETTLE_TIME || connection.calls() > 0;
+        if !settled && let Ok(ended) = tokio::time::timeout(SETTLE_TIME, http2.as_mut()).await {
+            return log_end(connection, ended);
+        }
         connection.retire(self.registry.own(), cause);
         tracing::debug!(id = connection.id, cause, "saying goodbye");
         http2.as_mut().graceful_shutdown();

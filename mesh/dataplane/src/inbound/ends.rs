@@ -35,6 +35,10 @@ impl Ends {
         }
     }
 
+    pub(crate) fn deadline(&self) -> Instant {
+        self.at
+    }
+
     /// Whether the call must end, without waiting: for bodies that never pause.
     pub(crate) fn passed(&self) -> Option<Refusal> {
         if self.token.is_cancelled() {

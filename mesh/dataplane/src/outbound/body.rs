@@ -6,8 +6,12 @@ use std::{
     task::{Context, Poll},
 };
 
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
@@ -21,6 +25,13 @@ use crate::{
     exchange::{Exchange, code_in},
     metrics::Flag,
 };
+
+const DETAILS: &str = "grpc-status-details-bin";
+/// What tonic reads: padded or not.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The body of an answer; its error is the status that ends the call.
 pub struct ResponseBody {
@@ -45,7 +56,8 @@ impl ResponseBody {
         drained: tokio_util::sync::CancellationToken,
         deadline: Option<Instant>,
     ) -> Response<Self> {
-        let (head, inner) = response.into_parts();
+        let (mut head, inner) = response.into_parts();
+        drop_bad_details(&mut head.headers);
         let early = code_in(&head.headers);
         if inner.is_end_stream() {
             exchange.finish(early.unwrap_or(Code::Unknown), Flag::None);
@@ -88,8 +100,9 @@ impl http_body::Body for ResponseBody {
             return Poll::Ready(None);
         };
         match Pin::new(inner).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(trailers) = frame.trailers_ref() {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    drop_bad_details(trailers);
                     this.end(code_in(trailers).unwrap_or(Code::Unknown));
                 } else if this
                     .deadline
@@ -142,6 +155,16 @@ impl std::fmt::Debug for ResponseBody {
         f.debug_struct("ResponseBody")
             .field("ended", &self.inner.is_none())
             .finish_non_exhaustive()
+    }
+}
+
+/// tonic panics on details that are no base64; a peer must not be able to do that to us.
+fn drop_bad_details(headers: &mut HeaderMap) {
+    let Some(details) = headers.get(DETAILS) else {
+        return;
+    };
+    if BASE64.decode(details.as_bytes()).is_err() {
+        headers.remove(DETAILS);
     }
 }
 

@@ -210,10 +210,16 @@ impl Target {
         let (mut unsent, mut replayed) = (0, false);
         loop {
             let pool = self.pick().map_err(|status| (status, Flag::Unreachable))?;
-            let Lease { link, stream, call } = pool
-                .acquire()
-                .await
-                .map_err(|status| (status, Flag::Unreachable))?;
+            let Lease { link, stream, call } = match pool.acquire().await {
+                Ok(lease) => lease,
+                // Nothing was sent, and the next pick leaves this endpoint out.
+                Err(_) if unsent < UNSENT_MAX && self.has_other_than(&pool) => {
+                    unsent += 1;
+                    metrics::replayed(&self.own, "unsent");
+                    continue;
+                }
+                Err(status) => return Err((status, Flag::Unreachable)),
+            };
             exchange.on(stream, Arc::clone(&link.connection.traffic));
             if let Some(peer) = &link.connection.peer {
                 exchange
@@ -283,6 +289,12 @@ impl Target {
             }
         };
         Ok(Arc::clone(chosen))
+    }
+
+    /// Whether another endpoint could be tried at once.
+    fn has_other_than(&self, pool: &Arc<Pool>) -> bool {
+        let other = |one: &Arc<Pool>| !Arc::ptr_eq(one, pool) && !one.is_failing();
+        self.pools.load().all.iter().any(other)
     }
 
     /// The pools of the newest endpoints. Pools of endpoints that stay, stay.

@@ -142,9 +142,10 @@ impl Pool {
 
     fn look(&self) -> Look {
         let state = self.lock();
-        let mut usable: Vec<_> = state.links.iter().filter(|link| link.is_usable()).collect();
-        usable.sort_unstable_by_key(|link| link.connection.streams());
-        for link in usable {
+        let usable = || state.links.iter().filter(|link| link.is_usable());
+        let idlest = usable().min_by_key(|link| link.connection.streams());
+        // The idlest one may have been filled since; then any other that has room.
+        for link in idlest.into_iter().chain(usable()) {
             if let Some(stream) = link.connection.try_open_stream(link.state.streams_max()) {
                 return Look::Found(Arc::clone(link), stream);
             }

@@ -125,6 +125,16 @@ async fn end_of(response: Response<ResponseBody>) -> Status {
 }
 
 #[tokio::test]
+async fn details_that_cannot_be_read_do_not_hide_the_status() {
+    let world = World::new();
+    let peer = peer(&[Act::FailWithBadDetails]).await;
+    let workload = calling(&world, "order", &peer).await;
+    let mut client = crate::support::client(&workload, "peer");
+    let status = client.echo(crate::support::say("?", 0)).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
+}
+
+#[tokio::test]
 async fn a_connection_that_breaks_leaves_the_call_unknown_and_unrepeated() {
     let (outcome, bodies) = outcome(&[Act::Cut, Act::Answer], message()).await;
     let status = outcome.unwrap_err();

@@ -38,6 +38,8 @@ pub(crate) enum Act {
     RefuseAfterReading,
     /// Sends response headers, then resets it.
     ResetAfterHeaders(Reason),
+    /// Reads it all and fails it with details that are no base64.
+    FailWithBadDetails,
     /// Cuts the connection.
     Cut,
     /// Never answers.
@@ -142,6 +144,14 @@ async fn perform(
             let headers = response.headers_mut();
             headers.insert("content-type", "application/grpc".parse().unwrap());
             headers.insert("grpc-status", "0".parse().unwrap());
+            let _ = answer.send_response(response, true);
+        }
+        Act::FailWithBadDetails => {
+            let mut response = Response::new(());
+            let headers = response.headers_mut();
+            headers.insert("content-type", "application/grpc".parse().unwrap());
+            headers.insert("grpc-status", "9".parse().unwrap());
+            headers.insert("grpc-status-details-bin", "!?".parse().unwrap());
             let _ = answer.send_response(response, true);
         }
         Act::RefuseAfterReading => answer.send_reset(Reason::REFUSED_STREAM),
