@@ -45,3 +45,6 @@ impl OrderClient {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod stand_in;

@@ -106,7 +106,7 @@ impl Store {
         let work = async move |tx: &mut Tx| {
             let current = payment::lock(tx, id).await?;
             match current.begin_authorization(now) {
-                Attempt::First(moved) => Ok(Some(save(tx, &caller, &current, moved, now).await?)),
+                Attempt::First(moved) => Ok(Some(save(tx, &caller, &current, *moved, now).await?)),
                 Attempt::Again => Ok(Some(current)),
                 Attempt::Settled => Ok(None),
             }

@@ -132,3 +132,6 @@ fn again(task: &Task, failure: &Failure) -> Outcome {
     }
     Outcome::Retry(failure.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod control;
+
 use shop_proto::payment::v1::payment::Status as WireStatus;
 use tonic::Code;
 

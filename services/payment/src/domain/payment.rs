@@ -60,7 +60,7 @@ pub struct Moved {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attempt {
     /// Yes, and the payment is to be saved as PROCESSING before.
-    First(Moved),
+    First(Box<Moved>),
     /// Yes, once more with the same key: the answer is still unknown.
     Again,
     /// No: it is decided.
@@ -156,9 +156,11 @@ impl Payment {
     /// Decides whether the provider is asked for an authorisation.
     pub fn begin_authorization(&self, now: Time) -> Attempt {
         match self.status {
-            Status::RequiresConfirmation => {
-                Attempt::First(self.moved(Status::Processing, "asks the provider", now))
-            }
+            Status::RequiresConfirmation => Attempt::First(Box::new(self.moved(
+                Status::Processing,
+                "asks the provider",
+                now,
+            ))),
             Status::Processing => Attempt::Again,
             Status::RequiresCapture | Status::Succeeded | Status::Canceled | Status::Failed => {
                 Attempt::Settled
