@@ -15,7 +15,6 @@ mod templates;
 
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mesh_dataplane::{CallerRule, CallerTable};
-use shop_chassis::server::{HEALTH, REFLECTION};
 use shop_chassis::{Chassis, Running};
 use shop_proto::notification::v1::notification_service_server::NotificationServiceServer;
 use tokio_util::sync::CancellationToken;
@@ -32,15 +31,11 @@ use crate::tasks::NotificationTasks;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
-/// Who may call what; nobody else may call anything.
-const CALLERS: CallerTable = CallerTable(&[
-    CallerRule {
-        path: "/shop.notification.v1.NotificationService/",
-        callers: &["gateway"],
-    },
-    REFLECTION,
-    HEALTH,
-]);
+/// Who may call what; nobody else may call anything. The chassis adds reflection and health.
+const CALLERS: CallerTable = CallerTable(&[CallerRule {
+    path: "/shop.notification.v1.NotificationService/",
+    callers: &["gateway"],
+}]);
 
 /// Starts the service. It runs until `shutdown` and waits by itself for what it needs.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<Running, Error> {
