@@ -30,7 +30,7 @@ pub struct NotificationFailedEvent {
     /// How it should have gone out: email.
     #[prost(string, tag = "4")]
     pub channel: ::prost::alloc::string::String,
-    /// Why, as the mail server's reply code, or `attempts_exhausted`.
+    /// Why: the mail server's reply code, `invalid_address`, `no_contact` or `attempts_exhausted`.
     #[prost(string, tag = "5")]
     pub code: ::prost::alloc::string::String,
 }
