@@ -15,6 +15,8 @@ use crate::db::Tx;
 use crate::error::Error;
 
 pub(crate) use relay::Relay;
+#[cfg(test)]
+pub(crate) use relay::Row;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use relay::{all, event};
 

@@ -122,3 +122,6 @@ impl Producer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! What librdkafka reports beside records: errors of its connections, assignments and losses. A
 //! wrong password, for example, shows here and nowhere else.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -66,20 +66,23 @@ impl ClientContext for Watch {
         let kind = error
             .rdkafka_error_code()
             .unwrap_or(RDKafkaErrorCode::Unknown);
-        {
-            // The same trouble is told once.
-            let mut last = self
-                .last
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            let told = format!("{kind:?}");
-            if *last != told {
-                tracing::warn!(kind = told, reason, "connection to the broker failed");
-                *last = told;
-            }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = format!("{kind:?}: {reason}");
+        // "All brokers are down" follows each trouble with one of them, and says less.
+        let says_less = kind == RDKafkaErrorCode::AllBrokersDown && !last.is_empty();
+        // The same trouble is told once; reasons differ in their durations.
+        if !says_less && kind_of(&last) != kind_of(&told) {
+            tracing::warn!(error = told, "connection to the broker failed");
         }
-        self.report(Report::Failed(reason.to_owned()));
+        if !says_less {
+            *last = told;
+        }
+        self.report(Report::Failed(last.clone()));
     }
+}
+
+fn kind_of(told: &str) -> Option<&str> {
+    told.split(':').next()
 }
 
 impl ConsumerContext for Watch {

@@ -1,0 +1,240 @@
+//! Outbox to handler through a real Kafka: once, in order, past crashes, poison and gaps.
+
+#![allow(clippy::unwrap_used)]
+
+mod rig;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Kind;
+use crate::outbox::Relay;
+use crate::testing::{self, TestDatabase};
+
+use rig::{NONE, Recorder, Rig};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_the_outbox_reaches_its_handler_once() {
+    let rig = Rig::start(Recorder::default()).await;
+    rig.publish("o1", 1).await;
+    rig.publish("o2", 1).await;
+    rig.publish("o1", 2).await;
+    let relay = rig.relay();
+    rig.applied(&[("o1", 1), ("o1", 2), ("o2", 1)]).await;
+    relay.stop().await;
+    assert_eq!(rig.waiting_in_outbox().await, 0);
+    let events = rig.recorder.events.lock().unwrap();
+    let event = events
+        .iter()
+        .find(|event| event.aggregate_id == "o2")
+        .unwrap();
+    assert_eq!(event.event_type, "NoteWrittenEvent");
+    assert_eq!(event.producer, "test");
+    assert_eq!(event.actor.subject.as_deref(), Some("c1"));
+    assert_eq!(event.correlation_id, event.event_id, "it began the story");
+    assert_eq!(event.causation_id, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_died_before_marking_publishes_again_and_the_inbox_drops_it() {
+    let rig = Rig::start(Recorder::default()).await;
+    rig.publish("o1", 1).await;
+    rig.publish("o1", 2).await;
+
+    // Produced, not marked.
+    let first = Relay::new(rig.database.clone(), rig.client.clone(), "test");
+    let held = first.renew().await.unwrap().unwrap();
+    let rows = first.batch().await.unwrap();
+    let producer = rig.client.producer(Duration::from_secs(4)).unwrap();
+    let (delivered, error) = first.send(&producer, &rows).await;
+    assert!(error.is_none() && delivered == [true, true]);
+    rig.applied(&[("o1", 1), ("o1", 2)]).await;
+
+    let second = Relay::new(rig.database.clone(), rig.client.clone(), "test");
+    assert!(
+        second.renew().await.unwrap().is_none(),
+        "the lease is still held"
+    );
+    rig.expire_lease().await;
+    let newer = second.renew().await.unwrap().unwrap();
+    assert_eq!(newer.epoch, held.epoch + 1);
+    let again = second.batch().await.unwrap();
+    let ids = |rows: &[crate::outbox::Row]| rows.iter().map(|row| row.event_id).collect::<Vec<_>>();
+    assert_eq!(
+        ids(&again),
+        ids(&rows),
+        "the same event ids are published again"
+    );
+
+    // The overtaken one comes back to life: it marks nothing.
+    first
+        .mark(held, rows.iter().map(|row| row.seq).collect())
+        .await
+        .unwrap();
+    assert_eq!(rig.waiting_in_outbox().await, 2);
+    let (_, error) = second.send(&producer, &again).await;
+    assert!(error.is_none());
+    second
+        .mark(newer, again.iter().map(|row| row.seq).collect())
+        .await
+        .unwrap();
+    assert_eq!(rig.waiting_in_outbox().await, 0);
+
+    // A third event behind the duplicates: when it is applied, they have been met.
+    rig.publish("o1", 3).await;
+    let relay = rig.relay_as(second);
+    rig.applied(&[("o1", 1), ("o1", 2), ("o1", 3)]).await;
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_parks_its_key_and_is_copied_for_people() {
+    let rig = Rig::start(Recorder::failing("bad", 2, Kind::Invalid, u32::MAX)).await;
+    for version in 1..=3 {
+        rig.publish("bad", version).await;
+    }
+    rig.publish("good", 1).await;
+    rig.publish("good", 2).await;
+    let relay = rig.relay();
+    rig.applied(&[("bad", 1), ("good", 1), ("good", 2)]).await;
+    rig.parked(&[("bad", "POISON"), ("bad", "BEHIND")]).await;
+    let letters = rig.dead_letters(1).await;
+    assert_eq!(letters[0].key, "bad");
+    assert_eq!(letters[0].header("dead-letter-group"), rig.group);
+    assert_eq!(letters[0].header("dead-letter-topic"), rig.topic);
+    assert!(
+        letters[0]
+            .header("dead-letter-error")
+            .contains("as the test wants it")
+    );
+    assert_eq!(letters[0].header("event-type"), "NoteWrittenEvent");
+
+    // Other keys of the topic go on; this one does not.
+    rig.publish("bad", 4).await;
+    rig.publish("good", 3).await;
+    rig.applied(&[("bad", 1), ("good", 1), ("good", 2), ("good", 3)])
+        .await;
+    rig.parked(&[("bad", "POISON"), ("bad", "BEHIND"), ("bad", "BEHIND")])
+        .await;
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_be_decoded_is_parked() {
+    let rig = Rig::start(Recorder::default()).await;
+    let garbage: [&[u8]; 3] = [b"{", b"", &[0xff, 0x00]];
+    for value in garbage {
+        rig.produce("broken", value).await;
+    }
+    rig.parked(&[("broken", "POISON"); 3]).await;
+    let letters = rig.dead_letters(3).await;
+    assert!(
+        letters
+            .iter()
+            .all(|letter| letter.header("dead-letter-error").contains("decoded"))
+    );
+    rig.publish("o1", 1).await;
+    let relay = rig.relay();
+    rig.applied(&[("o1", 1)]).await;
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_away_for_now_is_waited_for_in_order() {
+    let rig = Rig::start(Recorder::failing("o1", 1, Kind::Unavailable, 4)).await;
+    rig.publish("o1", 1).await;
+    rig.publish("o1", 2).await;
+    let relay = rig.relay();
+    rig.applied(&[("o1", 1), ("o1", 2)]).await;
+    assert_eq!(rig.recorder.attempts("o1", 1), 5);
+    rig.parked(&[]).await;
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_version_waits_for_the_ones_before() {
+    let rig = Rig::start(Recorder::default()).await;
+    for version in [1, 4, 3] {
+        rig.produce_event("o1", version).await;
+    }
+    rig.parked(&[("o1", "GAP"), ("o1", "GAP")]).await;
+    rig.produce_event("o1", 2).await;
+    rig.applied(&[("o1", 1), ("o1", 2), ("o1", 3), ("o1", 4)])
+        .await;
+    rig.parked(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_comes_back_goes_on_where_it_was() {
+    let mut rig = Rig::start(Recorder::default()).await;
+    let relay = rig.relay();
+    rig.publish("o1", 1).await;
+    rig.applied(&[("o1", 1)]).await;
+    rig.stop_consumer().await;
+    rig.publish("o1", 2).await;
+    rig.start_consumer().await;
+    rig.applied(&[("o1", 1), ("o1", 2)]).await;
+    assert_eq!(
+        rig.recorder.attempts("o1", 1),
+        1,
+        "its offset was committed"
+    );
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_with_a_wrong_password_is_not_ready() {
+    let mut settings = testing::kafka_admin();
+    let file = std::env::temp_dir().join(format!("password-{}", uuid::Uuid::now_v7()));
+    std::fs::write(&file, "wrong").unwrap();
+    settings.password_file.clone_from(&file);
+    let test = TestDatabase::create(NONE).await;
+    let refused = Rig::consumer_alone(&test, settings);
+    refused.told_by_broker("uthentication").await;
+    assert!(!refused.readiness.is_ready());
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[tokio::test]
+async fn older_versions_and_duplicates_have_no_effect() {
+    use crate::inbox::Delivered;
+    let test = TestDatabase::create(NONE).await;
+    let (database, recorder) = (test.database(), Arc::new(Recorder::default()));
+    let event = |version| testing::event("NoteWrittenEvent", "note", "o1", version, &());
+    let deliver = async |event| {
+        testing::deliver(&database, &recorder, &event)
+            .await
+            .unwrap()
+    };
+    let third = event(3);
+    assert_eq!(
+        deliver(third.clone()).await,
+        Delivered::Applied,
+        "the base may be any version"
+    );
+    assert_eq!(deliver(third).await, Delivered::Duplicate);
+    assert_eq!(deliver(event(2)).await, Delivered::Older);
+    assert_eq!(
+        deliver(event(3)).await,
+        Delivered::Older,
+        "another event of the same version"
+    );
+    assert_eq!(deliver(event(4)).await, Delivered::Applied);
+    assert_eq!(deliver(event(6)).await, Delivered::Gap);
+    assert_eq!(recorder.events.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_failed_handler_leaves_no_trace_of_the_event() {
+    let test = TestDatabase::create(NONE).await;
+    let recorder = Arc::new(Recorder::failing("o1", 1, Kind::Internal, 1));
+    let event = testing::event("NoteWrittenEvent", "note", "o1", 1, &());
+    let failure = testing::deliver(&test.database(), &recorder, &event)
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind(), Kind::Internal);
+    let again = testing::deliver(&test.database(), &recorder, &event)
+        .await
+        .unwrap();
+    assert_eq!(again, crate::inbox::Delivered::Applied);
+}
