@@ -18,7 +18,6 @@ mod tasks;
 use chrono::{SubsecRound, Utc};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mesh_dataplane::{CallerRule, CallerTable};
-use shop_chassis::server::{HEALTH, REFLECTION};
 use shop_chassis::{Chassis, Running};
 use shop_proto::order::v1::order_internal_service_server::OrderInternalServiceServer;
 use shop_proto::order::v1::order_service_server::OrderServiceServer;
@@ -37,7 +36,7 @@ use tasks::OrderTasks;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
-/// Who may call what. Nobody else may call anything.
+/// Who may call what. Nobody else may call anything, but `debug` health and reflection.
 const CALLERS: CallerTable = CallerTable(&[
     CallerRule {
         path: "/shop.order.v1.OrderService/",
@@ -51,8 +50,6 @@ const CALLERS: CallerTable = CallerTable(&[
         path: "/shop.order.v1.OrderInternalService/GetPaymentMethod",
         callers: &["payment"],
     },
-    REFLECTION,
-    HEALTH,
 ]);
 
 /// Digits of a second that PostgreSQL keeps.

@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use mesh_dataplane::MeshChannel;
-use shop_chassis::{Failure, Money};
+use shop_chassis::{Failure, Kind, Money};
 use shop_proto::product::v1::product_service_client::ProductServiceClient;
 use shop_proto::product::v1::{self as wire, BatchGetProductsRequest};
-use tonic::Request;
+use tonic::{Request, Status};
 
 use crate::domain::{Product, ProductId};
 use crate::error::Error;
 
 /// A customer waits for this answer; the route's own deadline is longer.
 const DEADLINE: Duration = Duration::from_secs(3);
+/// What a customer is told to wait when the catalogue is away and says nothing else.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The catalogue. Cheap to clone.
 #[derive(Clone)]
@@ -34,12 +36,23 @@ impl ProductClient {
         let product_ids = ids.iter().map(ProductId::to_string).collect();
         let mut request = Request::new(BatchGetProductsRequest { product_ids });
         request.set_timeout(DEADLINE);
-        let response = self.client.clone().batch_get_products(request).await?;
-        let products = response.into_inner().products;
-        products
-            .into_iter()
-            .map(|product| Ok(Product::try_from(product)?))
-            .collect()
+        let response = self.client.clone().batch_get_products(request).await;
+        let products = response.map_err(unanswered)?.into_inner().products;
+        let products: Result<Vec<Product>, Error> =
+            products.into_iter().map(Product::try_from).collect();
+        Ok(products?)
+    }
+}
+
+/// Whatever is wrong with our question is no mistake of the customer's.
+fn unanswered(status: Status) -> Failure {
+    let failure = Failure::from(status);
+    if !failure.retryable() {
+        return Failure::new(Kind::Internal, "catalogue refused to answer").caused_by(failure);
+    }
+    match failure.delay() {
+        Some(_) => failure,
+        None => failure.retry_after(RETRY_AFTER),
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! No answer is ever guessed: a call is repeated until it is answered for certain.
 
+use std::error::Error;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,20 @@ impl OrderTasks {
         }
     }
 
+    /// Runs one attempt, and stores what it brought together with the mark on the task.
+    async fn attempt(&self, caller: &Caller, task: &Task, lease: &Lease) -> Result<(), Failure> {
+        let id = task.subject_id.parse().map(OrderId);
+        let id = id.map_err(|error| {
+            Failure::new(Kind::Internal, "subject of a task is no id").caused_by(error)
+        })?;
+        if task.kind == ORDER_DEADLINE {
+            self.store.pass_deadline(caller, id, lease, now()).await?;
+        } else if let Some(input) = self.ask(task, id).await? {
+            self.store.answer(caller, id, input, lease, now()).await?;
+        }
+        Ok(())
+    }
+
     /// Asks the callee of a step. None: nobody wants the answer any more.
     async fn ask(&self, task: &Task, id: OrderId) -> Result<Option<Input>, Failure> {
         match task.kind.as_str() {
@@ -129,24 +144,13 @@ impl TaskHandler for OrderTasks {
     }
 
     async fn run(&self, caller: &Caller, task: &Task, lease: &Lease) -> Result<Outcome, Failure> {
-        let id = task.subject_id.parse().map(OrderId);
-        let id = id.map_err(|error| {
-            Failure::new(Kind::Internal, "subject of a task is no id").caused_by(error)
-        })?;
-        if task.kind == ORDER_DEADLINE {
-            self.store.pass_deadline(caller, id, lease, now()).await?;
-            return Ok(Outcome::Done);
-        }
-        match self.ask(task, id).await {
-            Ok(Some(input)) => {
-                self.store.answer(caller, id, input, lease, now()).await?;
-                Ok(Outcome::Done)
-            }
-            Ok(None) => Ok(Outcome::Done),
+        match self.attempt(caller, task, lease).await {
+            Ok(()) => Ok(Outcome::Done),
             // Also what is no good reason to try again (a policy in the way, a bug that is being
             // fixed) may pass, and giving up would leave money or stock where it does not belong.
             Err(failure) if !failure.retryable() => {
-                tracing::error!(kind = task.kind, order = %id, %failure, "step is refused");
+                let cause = failure.source().map(ToString::to_string);
+                tracing::error!(kind = task.kind, %failure, cause, "step is refused");
                 Ok(Outcome::Retry(failure.to_string()))
             }
             Err(failure) => Err(failure),

@@ -248,11 +248,22 @@ async fn a_product_that_is_not_sold_is_named_and_nothing_is_kept_of_the_request(
 }
 
 #[tokio::test]
-async fn a_product_service_that_is_away_is_unavailable_and_never_an_order() {
+async fn a_product_service_that_does_not_answer_is_never_an_order_nor_the_customers_mistake() {
     let shop = Shop::open().await;
-    shop.neighbours.refuse("Batch", Code::Unavailable);
-    let status = shop.create("c1", "k1", &[(1, 1)]).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unavailable);
+    for (theirs, ours) in [
+        (Code::Unavailable, Code::Unavailable),
+        (Code::DeadlineExceeded, Code::DeadlineExceeded),
+        (Code::InvalidArgument, Code::Internal),
+        (Code::NotFound, Code::Internal),
+        (Code::PermissionDenied, Code::Internal),
+        (Code::Unimplemented, Code::Internal),
+    ] {
+        shop.neighbours.refuse("Batch", theirs);
+        let status = shop.create("c1", "k1", &[(1, 1)]).await.unwrap_err();
+        assert_eq!(status.code(), ours, "{theirs:?}");
+        let retry = status.get_details_retry_info();
+        assert_eq!(retry.is_some(), ours != Code::Internal, "{theirs:?}");
+    }
     assert_eq!(shop.list(&customer("c1"), "", 0).await, [[""; 0]]);
 }
 
