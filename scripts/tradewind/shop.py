@@ -123,19 +123,20 @@ def walk(instance: Instance, payment_token: str) -> bool:
 
 
 def _watch(shop: Shop, order: dict[str, Any]) -> str:
+    """Shows each change from the order's own history: looking at its status would miss some."""
     began = time.monotonic()
-    seen = ""
+    shown = 0
     while time.monotonic() - began < SETTLED_WITHIN_SECONDS:
-        status = order["status"]
-        if status != seen:
-            seen = status
-            reason = f" ({order['reason']})" if order.get("reason") else ""
-            show(f"  {time.monotonic() - began:6.2f}s  {status}{reason}")
-        if status in FINAL:
-            return status
+        history = shop.get(f"/v1/orders/{order['id']}/history", "customer")["transitions"]
+        for change in history[shown:]:
+            reason = f" ({change['reason']})" if change.get("reason") else ""
+            when = change["transitionTime"][11:23]
+            show(f"  {when}  {change['to'] + reason:<28} {change['actor']}")
+        shown = len(history)
+        if history and history[-1]["to"] in FINAL:
+            return history[-1]["to"]
         time.sleep(POLL_SECONDS)
-        order = shop.get(f"/v1/orders/{order['id']}", "customer")
-    raise Failure(f"order {order['id']} is still {seen} after {SETTLED_WITHIN_SECONDS} s")
+    raise Failure(f"order {order['id']} is not settled after {SETTLED_WITHIN_SECONDS} s")
 
 
 def _mails(instance: Instance, order: str, awaited: str, shop: Shop) -> list[str]:
