@@ -137,8 +137,18 @@ impl Shop {
         User {
             token,
             subject,
-            http: Client::builder(TokioExecutor::new()).build_http(),
-            base: format!("http://{}:8080", self.address(10)),
+            ..self.plain(&format!("http://{}:8080", self.address(10)))
+        }
+    }
+
+    /// A client of any plain HTTP listener of the instance.
+    pub(crate) fn plain(&self, base: &str) -> User {
+        let http = Client::builder(TokioExecutor::new()).build_http();
+        User {
+            token: None,
+            subject: String::new(),
+            http,
+            base: base.to_owned(),
         }
     }
 

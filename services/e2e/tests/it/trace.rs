@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
-use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -22,24 +22,42 @@ use uuid::Uuid;
 
 use crate::shop::{Shop, eventually, order_body, undisturbed};
 
-/// The walk of the README: which service, which span.
-const WALK: &[(&str, &str)] = &[
-    ("gateway", "POST /v1/orders"),
-    ("order", "grpc.server"),
-    ("product", "grpc.server"),
-    ("order", "outbox.publish"),
-    ("product", "event.consume"),
-    ("payment", "event.consume"),
-    ("payment", "task.run"),
-    ("order", "event.consume"),
-    ("order", "task.run"),
-    ("notification", "event.consume"),
-    ("notification", "task.run"),
-    ("notification", "outbox.publish"),
+/// The walk of ARCHITECTURE.md: which service, which span, and of what kind it is.
+const WALK: &[(&str, &str, &str)] = &[
+    ("gateway", "POST /v1/orders", "POST"),
+    ("order", "grpc.server", "CreateOrder"),
+    ("product", "grpc.server", "BatchGetProducts"),
+    ("order", "kafka.publish", "OrderCreatedEvent"),
+    ("product", "kafka.consume", "OrderCreatedEvent"),
+    ("product", "kafka.publish", "StockReservedEvent"),
+    ("payment", "kafka.consume", "OrderCreatedEvent"),
+    ("payment", "task.run", "authorize"),
+    ("payment", "provider.call", "authorize"),
+    ("payment", "kafka.publish", "PaymentProcessedEvent"),
+    ("order", "kafka.consume", "StockReservedEvent"),
+    ("order", "kafka.consume", "PaymentProcessedEvent"),
+    ("order", "task.run", "confirm_reservation"),
+    ("product", "grpc.server", "ConfirmReservation"),
+    ("order", "task.run", "capture_payment"),
+    ("payment", "grpc.server", "CapturePayment"),
+    ("product", "kafka.consume", "OrderStatusUpdatedEvent"),
+    ("notification", "kafka.consume", "PaymentProcessedEvent"),
+    ("notification", "task.run", "send_notification"),
+    ("notification", "kafka.publish", "NotificationSentEvent"),
 ];
 
-/// What a collector keeps: (trace id, service, span name).
-type Spans = Arc<Mutex<Vec<(Vec<u8>, String, String)>>>;
+/// The attributes that say of what kind a span is.
+const KINDS: &[&str] = &[
+    "rpc.method",
+    "event.kind",
+    "task.kind",
+    "operation",
+    "http.method",
+];
+
+/// What a collector keeps of a span: trace id, service, name, kind.
+type Kept = (Vec<u8>, String, String, String);
+type Spans = Arc<Mutex<Vec<Kept>>>;
 
 #[derive(Clone, Default)]
 struct Collector {
@@ -58,7 +76,15 @@ impl TraceService for Collector {
                 .scope_spans
                 .into_iter()
                 .flat_map(|scope| scope.spans);
-            let kept = spans.map(|span| (span.trace_id, service.clone(), span.name));
+            let kept = spans.map(|span| {
+                let kind = KINDS.iter().find_map(|kind| text(&span.attributes, kind));
+                (
+                    span.trace_id,
+                    service.clone(),
+                    span.name,
+                    kind.unwrap_or_default(),
+                )
+            });
             self.spans.lock().unwrap().extend(kept);
         }
         Ok(Response::new(ExportTraceServiceResponse::default()))
@@ -69,13 +95,15 @@ fn service_name(resource: &ResourceSpans) -> String {
     let attributes = resource
         .resource
         .iter()
-        .flat_map(|resource| &resource.attributes);
-    let name = attributes
-        .filter(|attribute| attribute.key == "service.name")
-        .find_map(|attribute| attribute.value.clone()?.value);
-    match name {
-        Some(any_value::Value::StringValue(name)) => name,
-        other => panic!("no service name: {other:?}"),
+        .flat_map(|resource| resource.attributes.clone());
+    text(&attributes.collect::<Vec<_>>(), "service.name").expect("every process says who it is")
+}
+
+fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
+    let attribute = attributes.iter().find(|attribute| attribute.key == key)?;
+    match attribute.value.clone()?.value? {
+        any_value::Value::StringValue(text) => Some(text),
+        _ => None,
     }
 }
 
@@ -136,12 +164,12 @@ async fn missing_steps(spans: &Spans, trace: Uuid) -> BTreeSet<String> {
         let spans = spans.lock().unwrap();
         let found: BTreeSet<_> = spans
             .iter()
-            .filter(|(id, _, _)| id == trace.as_bytes())
-            .map(|(_, service, name)| (service.as_str(), name.as_str()))
+            .filter(|(id, ..)| id == trace.as_bytes())
+            .map(|(_, service, name, kind)| (service.as_str(), name.as_str(), kind.as_str()))
             .collect();
         let absent = WALK.iter().filter(|step| !found.contains(*step));
         absent
-            .map(|(service, name)| format!("{service}: {name}"))
+            .map(|step| format!("{step:?}"))
             .collect::<BTreeSet<_>>()
     };
     let waiting = eventually("the spans of a walk", || async {
