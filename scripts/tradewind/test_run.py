@@ -21,6 +21,7 @@ from tradewind.programs import Options
 # Short, so that certificates rotate several times during the tests.
 SVID_TTL_SECONDS = 60
 OTLP_PORT = 4317
+SOAK_SECONDS = 300  # many lives of a certificate and of every connection
 
 
 class _Interrupted(Exception):
@@ -63,7 +64,7 @@ def _cargo_tests(instance: Instance, arguments: list[str], soak: bool) -> int:
     }
     if soak:
         # Tests that need minutes read it; without it they run the same code for seconds.
-        environment["TRADEWIND_SOAK"] = "1"
+        environment["TRADEWIND_SOAK_SECONDS"] = str(SOAK_SECONDS)
     # The end-to-end tests come last and alone: they take parts away that the others need.
     for command in (
         ["cargo", "test", "--workspace", "--exclude", "shop-e2e", "--locked"],
