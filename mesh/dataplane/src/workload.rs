@@ -266,7 +266,7 @@ async fn watch_identity(source: IdentitySource, held: Condition) {
         let current = changes.borrow_and_update().clone();
         match current {
             Some(identity) => {
-                tracing::info!(
+                tracing::debug!(
                     id = %identity.svid.id,
                     serial = identity.svid.serial,
                     "identity in force"

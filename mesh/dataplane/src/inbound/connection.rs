@@ -43,10 +43,12 @@ const FRAME_BYTES_MAX: u32 = 16 * 1024;
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// See above.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Rapid reset: streams that were reset before we saw them (h2's default, stated).
-const PENDING_RESETS_MAX: usize = 20;
-/// Made-you-reset: streams that we had to reset for the peer's mistakes.
-const ERROR_RESETS_MAX: usize = 256;
+/// Rapid reset: streams that were reset before we saw them. With h2's 20, a busy server takes one
+/// burst of a good client's deadlines for an attack, and ends all its other calls.
+const PENDING_RESETS_MAX: usize = 256;
+/// Made-you-reset: streams that we had to reset for the peer's mistakes (hyper's default, stated).
+/// It counts over the whole life of a connection, and late frames of refused calls count, too.
+const ERROR_RESETS_MAX: usize = 1024;
 /// hyper cuts a connection that is told to stop before it has seen the client's preface, and with
 /// it a call that is on its way. Clients dial when they have a call, so a new one waits this long.
 const SETTLE_TIME: Duration = Duration::from_millis(500);

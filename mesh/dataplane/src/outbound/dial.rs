@@ -39,6 +39,9 @@ const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 /// What a request may be ahead of the network before its sender waits.
 const SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// Calls that we gave up and whose late frames must be recognised. With h2's 50, a burst of
+/// deadlines would be taken for a broken peer and cost all calls of the connection.
+const RESETS_KEPT_MAX: usize = 1024;
 /// The same limit as for requests.
 const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
 /// A server that vanished is noticed within interval and timeout, also when nothing is sent, so
@@ -291,6 +294,7 @@ fn builder(tasks: Tasks) -> http2::Builder<Tasks> {
         .max_header_list_size(HEADER_LIST_BYTES_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_concurrent_reset_streams(RESETS_KEPT_MAX)
         .max_send_buf_size(SEND_BUFFER_BYTES);
     builder
 }

@@ -112,3 +112,38 @@ async fn more_calls_than_fit_on_one_connection_use_several() {
         "{connections} connections:\n{page}"
     );
 }
+
+#[tokio::test]
+async fn many_calls_that_are_given_up_cost_the_others_nothing() {
+    let world = World::new();
+    let served = world
+        .serve(world.settings("order"), Some(world.identity("order")))
+        .await;
+    let caller = world.workload("alpha").await;
+    ready(&caller).await;
+    let mut steady = client(&caller, "order")
+        .repeat(repeat(20, 100))
+        .await
+        .unwrap()
+        .into_inner();
+    for _ in 0..20 {
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..80 {
+            let mut client = client(&caller, "order");
+            let mut request = tonic::Request::new(say("?", 20));
+            request.set_timeout(Duration::from_millis(15));
+            calls.spawn(async move { client.echo(request).await });
+        }
+        calls.join_all().await;
+    }
+    let mut heard = 0;
+    while steady.message().await.unwrap().is_some() {
+        heard += 1;
+    }
+    assert_eq!(heard, 20);
+    assert!(
+        served.echo.entered() > 100,
+        "the calls were under way when they were given up"
+    );
+    client(&caller, "order").echo(say("?", 0)).await.unwrap();
+}
