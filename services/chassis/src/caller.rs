@@ -171,7 +171,7 @@ fn header(metadata: &MetadataMap, name: &str, violations: &mut Violations) -> Op
         violations.add(name, "is given more than once");
     }
     match value.to_str() {
-        Ok(text) if text.is_empty() => None,
+        Ok("") => None,
         Ok(text) => Some(text.to_owned()),
         Err(_) => {
             violations.add(name, "must be printable ASCII");

@@ -45,6 +45,8 @@ pub const HEALTH: CallerRule = CallerRule {
 
 /// Every consumer group begins so; the service's name follows.
 const GROUP_PREFIX: &str = "ecommerce-group.";
+/// Between two looks at the database for readiness.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 type Loop = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Start = Box<dyn FnOnce(CancellationToken) -> Loop + Send>;
@@ -211,5 +213,5 @@ fn page_secret(settings: &ShopSettings) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Between two looks at the database for readiness.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+#[cfg(test)]
+mod tests;

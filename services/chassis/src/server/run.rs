@@ -40,6 +40,8 @@ pub(super) async fn serve(
     let local_addr = serving.local_addr();
 
     let shutdown = chassis.shutdown.clone();
+    // The identity is renewed and the probes are answered for as long as this is held.
+    let workload = chassis.workload.clone();
     let readiness = chassis.workload.readiness().clone();
     let names = std::mem::take(&mut chassis.names);
     let finished = tokio::spawn(async move {
@@ -61,6 +63,7 @@ pub(super) async fn serve(
         if let Err(error) = background.await {
             tracing::error!(%error, "background work ended badly");
         }
+        drop(workload);
         tracing::info!("ended");
     });
     Ok(Running {

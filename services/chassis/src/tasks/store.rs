@@ -34,8 +34,10 @@ pub enum TaskState {
 pub struct TaskView {
     /// Where it stands.
     pub state: TaskState,
-    /// How often it was leased.
+    /// Which attempt it is at.
     pub attempt: u32,
+    /// Whether a worker ever had it: then it may have had an effect.
+    pub ever_leased: bool,
 }
 
 /// A row that the worker has leased.
@@ -83,6 +85,8 @@ struct StateRow {
     state: String,
     #[diesel(sql_type = Integer)]
     attempt: i32,
+    #[diesel(sql_type = BigInt)]
+    lease_epoch: i64,
 }
 
 /// The stored error is for people; a page of it is enough.
@@ -152,20 +156,20 @@ impl Tx {
         kind: &str,
         subject_id: impl ToString,
     ) -> Result<Option<TaskView>, Error> {
-        let sql = "select kind, subject_id, state, attempt from task \
+        let sql = "select kind, subject_id, state, attempt, lease_epoch from task \
             where kind = $1 and subject_id = $2 for update";
         let rows: Vec<StateRow> = diesel::sql_query(sql)
             .bind::<Text, _>(kind)
             .bind::<Text, _>(subject_id.to_string())
             .load(self.conn())
             .await?;
-        rows.iter().next().map(TaskView::try_from).transpose()
+        rows.as_slice().first().map(TaskView::try_from).transpose()
     }
 
     /// Marks a task done that was never leased. False: there is none, or it may have run.
     pub async fn withdraw(&mut self, kind: &str, subject_id: impl ToString) -> Result<bool, Error> {
         let sql = "update task set state = 'DONE', updated_at = now() \
-            where kind = $1 and subject_id = $2 and state = 'READY' and attempt = 0";
+            where kind = $1 and subject_id = $2 and state = 'READY' and lease_epoch = 0";
         let changed = diesel::sql_query(sql)
             .bind::<Text, _>(kind)
             .bind::<Text, _>(subject_id.to_string())
@@ -276,7 +280,8 @@ pub(crate) async fn lease_one(
 /// Kind, subject and state of all tasks.
 #[cfg(any(test, feature = "testing"))]
 pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<(String, String, TaskState)>, Error> {
-    let sql = "select kind, subject_id, state, attempt from task order by created_at, id";
+    let sql = "select kind, subject_id, state, attempt, lease_epoch from task \
+        order by created_at, id";
     let rows: Vec<StateRow> = diesel::sql_query(sql).load(tx.conn()).await?;
     let one = |row: StateRow| Ok((row.kind, row.subject_id, TaskState::of(&row.state)?));
     rows.into_iter().map(one).collect()
@@ -342,6 +347,7 @@ impl TryFrom<&StateRow> for TaskView {
         Ok(Self {
             state: TaskState::of(&row.state)?,
             attempt: u32::try_from(row.attempt).unwrap_or_default(),
+            ever_leased: row.lease_epoch > 0,
         })
     }
 }
