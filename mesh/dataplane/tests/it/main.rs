@@ -2,6 +2,7 @@
 //! `TRADEWIND_SOAK_SECONDS` makes the rotation run longer than it does in CI.
 #![allow(clippy::unwrap_used)]
 
+mod balance;
 mod deadlines;
 mod drain;
 mod limits;
