@@ -113,3 +113,10 @@ fn error_details_can_be_rendered_by_the_transcoder() {
         );
     }
 }
+
+#[test]
+fn an_event_with_a_field_more_is_still_read() {
+    let event = r#"{"orderId": "o1", "customerId": "c1", "reason": "OUT_OF_STOCK", "new": 1}"#;
+    let event: super::order::v1::OrderCancelledEvent = serde_json::from_str(event).unwrap();
+    assert_eq!(event.order_id, "o1");
+}

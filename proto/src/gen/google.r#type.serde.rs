@@ -48,6 +48,7 @@ impl<'de> serde::Deserialize<'de> for Money {
             CurrencyCode,
             Units,
             Nanos,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -72,7 +73,7 @@ impl<'de> serde::Deserialize<'de> for Money {
                             "currencyCode" | "currency_code" => Ok(GeneratedField::CurrencyCode),
                             "units" => Ok(GeneratedField::Units),
                             "nanos" => Ok(GeneratedField::Nanos),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -117,6 +118,9 @@ impl<'de> serde::Deserialize<'de> for Money {
                             nanos__ = 
                                 Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
                             ;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }

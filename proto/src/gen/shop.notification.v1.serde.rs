@@ -48,6 +48,7 @@ impl<'de> serde::Deserialize<'de> for ListNotificationsRequest {
             PageSize,
             PageToken,
             OrderId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -72,7 +73,7 @@ impl<'de> serde::Deserialize<'de> for ListNotificationsRequest {
                             "pageSize" | "page_size" => Ok(GeneratedField::PageSize),
                             "pageToken" | "page_token" => Ok(GeneratedField::PageToken),
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -115,6 +116,9 @@ impl<'de> serde::Deserialize<'de> for ListNotificationsRequest {
                                 return Err(serde::de::Error::duplicate_field("orderId"));
                             }
                             order_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -168,6 +172,7 @@ impl<'de> serde::Deserialize<'de> for ListNotificationsResponse {
         enum GeneratedField {
             Notifications,
             NextPageToken,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -191,7 +196,7 @@ impl<'de> serde::Deserialize<'de> for ListNotificationsResponse {
                         match value {
                             "notifications" => Ok(GeneratedField::Notifications),
                             "nextPageToken" | "next_page_token" => Ok(GeneratedField::NextPageToken),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -225,6 +230,9 @@ impl<'de> serde::Deserialize<'de> for ListNotificationsResponse {
                                 return Err(serde::de::Error::duplicate_field("nextPageToken"));
                             }
                             next_page_token__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -338,6 +346,7 @@ impl<'de> serde::Deserialize<'de> for Notification {
             MessageId,
             CreateTime,
             SendTime,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -368,7 +377,7 @@ impl<'de> serde::Deserialize<'de> for Notification {
                             "messageId" | "message_id" => Ok(GeneratedField::MessageId),
                             "createTime" | "create_time" => Ok(GeneratedField::CreateTime),
                             "sendTime" | "send_time" => Ok(GeneratedField::SendTime),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -451,6 +460,9 @@ impl<'de> serde::Deserialize<'de> for Notification {
                                 return Err(serde::de::Error::duplicate_field("sendTime"));
                             }
                             send_time__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -615,6 +627,7 @@ impl<'de> serde::Deserialize<'de> for NotificationFailedEvent {
             Template,
             Channel,
             Code,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -641,7 +654,7 @@ impl<'de> serde::Deserialize<'de> for NotificationFailedEvent {
                             "template" => Ok(GeneratedField::Template),
                             "channel" => Ok(GeneratedField::Channel),
                             "code" => Ok(GeneratedField::Code),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -696,6 +709,9 @@ impl<'de> serde::Deserialize<'de> for NotificationFailedEvent {
                                 return Err(serde::de::Error::duplicate_field("code"));
                             }
                             code__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -768,6 +784,7 @@ impl<'de> serde::Deserialize<'de> for NotificationSentEvent {
             OrderId,
             Template,
             Channel,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -793,7 +810,7 @@ impl<'de> serde::Deserialize<'de> for NotificationSentEvent {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
                             "template" => Ok(GeneratedField::Template),
                             "channel" => Ok(GeneratedField::Channel),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -841,6 +858,9 @@ impl<'de> serde::Deserialize<'de> for NotificationSentEvent {
                                 return Err(serde::de::Error::duplicate_field("channel"));
                             }
                             channel__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }

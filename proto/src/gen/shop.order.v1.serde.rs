@@ -30,6 +30,7 @@ impl<'de> serde::Deserialize<'de> for CancelOrderRequest {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             OrderId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -52,7 +53,7 @@ impl<'de> serde::Deserialize<'de> for CancelOrderRequest {
                     {
                         match value {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -79,6 +80,9 @@ impl<'de> serde::Deserialize<'de> for CancelOrderRequest {
                                 return Err(serde::de::Error::duplicate_field("orderId"));
                             }
                             order_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -147,6 +151,7 @@ impl<'de> serde::Deserialize<'de> for CreateOrderRequest {
             Lines,
             PaymentToken,
             RequestId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -172,7 +177,7 @@ impl<'de> serde::Deserialize<'de> for CreateOrderRequest {
                             "lines" => Ok(GeneratedField::Lines),
                             "paymentToken" | "payment_token" => Ok(GeneratedField::PaymentToken),
                             "requestId" | "request_id" => Ok(GeneratedField::RequestId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -221,6 +226,9 @@ impl<'de> serde::Deserialize<'de> for CreateOrderRequest {
                             }
                             request_id__ = Some(map_.next_value()?);
                         }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
                     }
                 }
                 Ok(CreateOrderRequest {
@@ -266,6 +274,7 @@ impl<'de> serde::Deserialize<'de> for GetContactRequest {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             OrderId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -288,7 +297,7 @@ impl<'de> serde::Deserialize<'de> for GetContactRequest {
                     {
                         match value {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -315,6 +324,9 @@ impl<'de> serde::Deserialize<'de> for GetContactRequest {
                                 return Err(serde::de::Error::duplicate_field("orderId"));
                             }
                             order_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -366,6 +378,7 @@ impl<'de> serde::Deserialize<'de> for GetContactResponse {
         enum GeneratedField {
             Email,
             CustomerId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -389,7 +402,7 @@ impl<'de> serde::Deserialize<'de> for GetContactResponse {
                         match value {
                             "email" => Ok(GeneratedField::Email),
                             "customerId" | "customer_id" => Ok(GeneratedField::CustomerId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -423,6 +436,9 @@ impl<'de> serde::Deserialize<'de> for GetContactResponse {
                                 return Err(serde::de::Error::duplicate_field("customerId"));
                             }
                             customer_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -467,6 +483,7 @@ impl<'de> serde::Deserialize<'de> for GetOrderRequest {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             OrderId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -489,7 +506,7 @@ impl<'de> serde::Deserialize<'de> for GetOrderRequest {
                     {
                         match value {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -516,6 +533,9 @@ impl<'de> serde::Deserialize<'de> for GetOrderRequest {
                                 return Err(serde::de::Error::duplicate_field("orderId"));
                             }
                             order_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -559,6 +579,7 @@ impl<'de> serde::Deserialize<'de> for GetPaymentMethodRequest {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             OrderId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -581,7 +602,7 @@ impl<'de> serde::Deserialize<'de> for GetPaymentMethodRequest {
                     {
                         match value {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -608,6 +629,9 @@ impl<'de> serde::Deserialize<'de> for GetPaymentMethodRequest {
                                 return Err(serde::de::Error::duplicate_field("orderId"));
                             }
                             order_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -651,6 +675,7 @@ impl<'de> serde::Deserialize<'de> for GetPaymentMethodResponse {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             PaymentToken,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -673,7 +698,7 @@ impl<'de> serde::Deserialize<'de> for GetPaymentMethodResponse {
                     {
                         match value {
                             "paymentToken" | "payment_token" => Ok(GeneratedField::PaymentToken),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -700,6 +725,9 @@ impl<'de> serde::Deserialize<'de> for GetPaymentMethodResponse {
                                 return Err(serde::de::Error::duplicate_field("paymentToken"));
                             }
                             payment_token__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -761,6 +789,7 @@ impl<'de> serde::Deserialize<'de> for ListOrdersRequest {
             PageSize,
             PageToken,
             CustomerId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -785,7 +814,7 @@ impl<'de> serde::Deserialize<'de> for ListOrdersRequest {
                             "pageSize" | "page_size" => Ok(GeneratedField::PageSize),
                             "pageToken" | "page_token" => Ok(GeneratedField::PageToken),
                             "customerId" | "customer_id" => Ok(GeneratedField::CustomerId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -828,6 +857,9 @@ impl<'de> serde::Deserialize<'de> for ListOrdersRequest {
                                 return Err(serde::de::Error::duplicate_field("customerId"));
                             }
                             customer_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -881,6 +913,7 @@ impl<'de> serde::Deserialize<'de> for ListOrdersResponse {
         enum GeneratedField {
             Orders,
             NextPageToken,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -904,7 +937,7 @@ impl<'de> serde::Deserialize<'de> for ListOrdersResponse {
                         match value {
                             "orders" => Ok(GeneratedField::Orders),
                             "nextPageToken" | "next_page_token" => Ok(GeneratedField::NextPageToken),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -938,6 +971,9 @@ impl<'de> serde::Deserialize<'de> for ListOrdersResponse {
                                 return Err(serde::de::Error::duplicate_field("nextPageToken"));
                             }
                             next_page_token__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -982,6 +1018,7 @@ impl<'de> serde::Deserialize<'de> for ListTransitionsRequest {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             OrderId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1004,7 +1041,7 @@ impl<'de> serde::Deserialize<'de> for ListTransitionsRequest {
                     {
                         match value {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1031,6 +1068,9 @@ impl<'de> serde::Deserialize<'de> for ListTransitionsRequest {
                                 return Err(serde::de::Error::duplicate_field("orderId"));
                             }
                             order_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1073,6 +1113,7 @@ impl<'de> serde::Deserialize<'de> for ListTransitionsResponse {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             Transitions,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1095,7 +1136,7 @@ impl<'de> serde::Deserialize<'de> for ListTransitionsResponse {
                     {
                         match value {
                             "transitions" => Ok(GeneratedField::Transitions),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1122,6 +1163,9 @@ impl<'de> serde::Deserialize<'de> for ListTransitionsResponse {
                                 return Err(serde::de::Error::duplicate_field("transitions"));
                             }
                             transitions__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1236,6 +1280,7 @@ impl<'de> serde::Deserialize<'de> for Order {
             CancelRequested,
             CreateTime,
             UpdateTime,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1266,7 +1311,7 @@ impl<'de> serde::Deserialize<'de> for Order {
                             "cancelRequested" | "cancel_requested" => Ok(GeneratedField::CancelRequested),
                             "createTime" | "create_time" => Ok(GeneratedField::CreateTime),
                             "updateTime" | "update_time" => Ok(GeneratedField::UpdateTime),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1349,6 +1394,9 @@ impl<'de> serde::Deserialize<'de> for Order {
                                 return Err(serde::de::Error::duplicate_field("updateTime"));
                             }
                             update_time__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1582,6 +1630,7 @@ impl<'de> serde::Deserialize<'de> for OrderCancelledEvent {
             OrderId,
             CustomerId,
             Reason,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1606,7 +1655,7 @@ impl<'de> serde::Deserialize<'de> for OrderCancelledEvent {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
                             "customerId" | "customer_id" => Ok(GeneratedField::CustomerId),
                             "reason" => Ok(GeneratedField::Reason),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1647,6 +1696,9 @@ impl<'de> serde::Deserialize<'de> for OrderCancelledEvent {
                                 return Err(serde::de::Error::duplicate_field("reason"));
                             }
                             reason__ = Some(map_.next_value::<order::Reason>()? as i32);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1717,6 +1769,7 @@ impl<'de> serde::Deserialize<'de> for OrderCreatedEvent {
             CustomerId,
             Lines,
             Total,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1742,7 +1795,7 @@ impl<'de> serde::Deserialize<'de> for OrderCreatedEvent {
                             "customerId" | "customer_id" => Ok(GeneratedField::CustomerId),
                             "lines" => Ok(GeneratedField::Lines),
                             "total" => Ok(GeneratedField::Total),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1790,6 +1843,9 @@ impl<'de> serde::Deserialize<'de> for OrderCreatedEvent {
                                 return Err(serde::de::Error::duplicate_field("total"));
                             }
                             total__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1877,6 +1933,7 @@ impl<'de> serde::Deserialize<'de> for OrderLine {
             Quantity,
             UnitPrice,
             Amount,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1904,7 +1961,7 @@ impl<'de> serde::Deserialize<'de> for OrderLine {
                             "quantity" => Ok(GeneratedField::Quantity),
                             "unitPrice" | "unit_price" => Ok(GeneratedField::UnitPrice),
                             "amount" => Ok(GeneratedField::Amount),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1968,6 +2025,9 @@ impl<'de> serde::Deserialize<'de> for OrderLine {
                                 return Err(serde::de::Error::duplicate_field("amount"));
                             }
                             amount__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -2055,6 +2115,7 @@ impl<'de> serde::Deserialize<'de> for OrderStatusUpdatedEvent {
             From,
             To,
             Reason,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -2081,7 +2142,7 @@ impl<'de> serde::Deserialize<'de> for OrderStatusUpdatedEvent {
                             "from" => Ok(GeneratedField::From),
                             "to" => Ok(GeneratedField::To),
                             "reason" => Ok(GeneratedField::Reason),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -2137,6 +2198,9 @@ impl<'de> serde::Deserialize<'de> for OrderStatusUpdatedEvent {
                             }
                             reason__ = map_.next_value::<::std::option::Option<order::Reason>>()?.map(|x| x as i32);
                         }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
                     }
                 }
                 Ok(OrderStatusUpdatedEvent {
@@ -2191,6 +2255,7 @@ impl<'de> serde::Deserialize<'de> for RequestedLine {
         enum GeneratedField {
             ProductId,
             Quantity,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -2214,7 +2279,7 @@ impl<'de> serde::Deserialize<'de> for RequestedLine {
                         match value {
                             "productId" | "product_id" => Ok(GeneratedField::ProductId),
                             "quantity" => Ok(GeneratedField::Quantity),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -2250,6 +2315,9 @@ impl<'de> serde::Deserialize<'de> for RequestedLine {
                             quantity__ = 
                                 Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
                             ;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -2350,6 +2418,7 @@ impl<'de> serde::Deserialize<'de> for Transition {
             EventId,
             TraceId,
             TransitionTime,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -2378,7 +2447,7 @@ impl<'de> serde::Deserialize<'de> for Transition {
                             "eventId" | "event_id" => Ok(GeneratedField::EventId),
                             "traceId" | "trace_id" => Ok(GeneratedField::TraceId),
                             "transitionTime" | "transition_time" => Ok(GeneratedField::TransitionTime),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -2447,6 +2516,9 @@ impl<'de> serde::Deserialize<'de> for Transition {
                                 return Err(serde::de::Error::duplicate_field("transitionTime"));
                             }
                             transition_time__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }

@@ -30,6 +30,7 @@ impl<'de> serde::Deserialize<'de> for CapturePaymentRequest {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             OrderId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -52,7 +53,7 @@ impl<'de> serde::Deserialize<'de> for CapturePaymentRequest {
                     {
                         match value {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -79,6 +80,9 @@ impl<'de> serde::Deserialize<'de> for CapturePaymentRequest {
                                 return Err(serde::de::Error::duplicate_field("orderId"));
                             }
                             order_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -113,6 +117,7 @@ impl<'de> serde::Deserialize<'de> for CapturePaymentResponse {
 
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -133,7 +138,7 @@ impl<'de> serde::Deserialize<'de> for CapturePaymentResponse {
                     where
                         E: serde::de::Error,
                     {
-                            Err(serde::de::Error::unknown_field(value, FIELDS))
+                            Ok(GeneratedField::__SkipField__)
                     }
                 }
                 deserializer.deserialize_identifier(GeneratedVisitor)
@@ -193,6 +198,7 @@ impl<'de> serde::Deserialize<'de> for GetPaymentRequest {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             PaymentId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -215,7 +221,7 @@ impl<'de> serde::Deserialize<'de> for GetPaymentRequest {
                     {
                         match value {
                             "paymentId" | "payment_id" => Ok(GeneratedField::PaymentId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -242,6 +248,9 @@ impl<'de> serde::Deserialize<'de> for GetPaymentRequest {
                                 return Err(serde::de::Error::duplicate_field("paymentId"));
                             }
                             payment_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -303,6 +312,7 @@ impl<'de> serde::Deserialize<'de> for ListPaymentsRequest {
             PageSize,
             PageToken,
             OrderId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -327,7 +337,7 @@ impl<'de> serde::Deserialize<'de> for ListPaymentsRequest {
                             "pageSize" | "page_size" => Ok(GeneratedField::PageSize),
                             "pageToken" | "page_token" => Ok(GeneratedField::PageToken),
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -370,6 +380,9 @@ impl<'de> serde::Deserialize<'de> for ListPaymentsRequest {
                                 return Err(serde::de::Error::duplicate_field("orderId"));
                             }
                             order_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -423,6 +436,7 @@ impl<'de> serde::Deserialize<'de> for ListPaymentsResponse {
         enum GeneratedField {
             Payments,
             NextPageToken,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -446,7 +460,7 @@ impl<'de> serde::Deserialize<'de> for ListPaymentsResponse {
                         match value {
                             "payments" => Ok(GeneratedField::Payments),
                             "nextPageToken" | "next_page_token" => Ok(GeneratedField::NextPageToken),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -480,6 +494,9 @@ impl<'de> serde::Deserialize<'de> for ListPaymentsResponse {
                                 return Err(serde::de::Error::duplicate_field("nextPageToken"));
                             }
                             next_page_token__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -602,6 +619,7 @@ impl<'de> serde::Deserialize<'de> for Payment {
             FailureCode,
             CreateTime,
             UpdateTime,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -633,7 +651,7 @@ impl<'de> serde::Deserialize<'de> for Payment {
                             "failureCode" | "failure_code" => Ok(GeneratedField::FailureCode),
                             "createTime" | "create_time" => Ok(GeneratedField::CreateTime),
                             "updateTime" | "update_time" => Ok(GeneratedField::UpdateTime),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -723,6 +741,9 @@ impl<'de> serde::Deserialize<'de> for Payment {
                                 return Err(serde::de::Error::duplicate_field("updateTime"));
                             }
                             update_time__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -896,6 +917,7 @@ impl<'de> serde::Deserialize<'de> for PaymentFailedEvent {
             Phase,
             Code,
             Retryable,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -922,7 +944,7 @@ impl<'de> serde::Deserialize<'de> for PaymentFailedEvent {
                             "phase" => Ok(GeneratedField::Phase),
                             "code" => Ok(GeneratedField::Code),
                             "retryable" => Ok(GeneratedField::Retryable),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -977,6 +999,9 @@ impl<'de> serde::Deserialize<'de> for PaymentFailedEvent {
                                 return Err(serde::de::Error::duplicate_field("retryable"));
                             }
                             retryable__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1051,6 +1076,7 @@ impl<'de> serde::Deserialize<'de> for PaymentProcessedEvent {
             OrderId,
             Phase,
             Amount,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1076,7 +1102,7 @@ impl<'de> serde::Deserialize<'de> for PaymentProcessedEvent {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
                             "phase" => Ok(GeneratedField::Phase),
                             "amount" => Ok(GeneratedField::Amount),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1124,6 +1150,9 @@ impl<'de> serde::Deserialize<'de> for PaymentProcessedEvent {
                                 return Err(serde::de::Error::duplicate_field("amount"));
                             }
                             amount__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1204,6 +1233,7 @@ impl<'de> serde::Deserialize<'de> for PaymentRefundedEvent {
             RefundId,
             Amount,
             Refunded,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1230,7 +1260,7 @@ impl<'de> serde::Deserialize<'de> for PaymentRefundedEvent {
                             "refundId" | "refund_id" => Ok(GeneratedField::RefundId),
                             "amount" => Ok(GeneratedField::Amount),
                             "refunded" => Ok(GeneratedField::Refunded),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1285,6 +1315,9 @@ impl<'de> serde::Deserialize<'de> for PaymentRefundedEvent {
                                 return Err(serde::de::Error::duplicate_field("refunded"));
                             }
                             refunded__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1434,6 +1467,7 @@ impl<'de> serde::Deserialize<'de> for RefundPaymentRequest {
             Amount,
             Reason,
             RequestId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1459,7 +1493,7 @@ impl<'de> serde::Deserialize<'de> for RefundPaymentRequest {
                             "amount" => Ok(GeneratedField::Amount),
                             "reason" => Ok(GeneratedField::Reason),
                             "requestId" | "request_id" => Ok(GeneratedField::RequestId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1507,6 +1541,9 @@ impl<'de> serde::Deserialize<'de> for RefundPaymentRequest {
                                 return Err(serde::de::Error::duplicate_field("requestId"));
                             }
                             request_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1561,6 +1598,7 @@ impl<'de> serde::Deserialize<'de> for ReversePaymentRequest {
         enum GeneratedField {
             OrderId,
             Reason,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1584,7 +1622,7 @@ impl<'de> serde::Deserialize<'de> for ReversePaymentRequest {
                         match value {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
                             "reason" => Ok(GeneratedField::Reason),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1618,6 +1656,9 @@ impl<'de> serde::Deserialize<'de> for ReversePaymentRequest {
                                 return Err(serde::de::Error::duplicate_field("reason"));
                             }
                             reason__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1653,6 +1694,7 @@ impl<'de> serde::Deserialize<'de> for ReversePaymentResponse {
 
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1673,7 +1715,7 @@ impl<'de> serde::Deserialize<'de> for ReversePaymentResponse {
                     where
                         E: serde::de::Error,
                     {
-                            Err(serde::de::Error::unknown_field(value, FIELDS))
+                            Ok(GeneratedField::__SkipField__)
                     }
                 }
                 deserializer.deserialize_identifier(GeneratedVisitor)

@@ -55,6 +55,7 @@ impl<'de> serde::Deserialize<'de> for AdjustStockRequest {
             Delta,
             Reason,
             RequestId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -80,7 +81,7 @@ impl<'de> serde::Deserialize<'de> for AdjustStockRequest {
                             "delta" => Ok(GeneratedField::Delta),
                             "reason" => Ok(GeneratedField::Reason),
                             "requestId" | "request_id" => Ok(GeneratedField::RequestId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -131,6 +132,9 @@ impl<'de> serde::Deserialize<'de> for AdjustStockRequest {
                             }
                             request_id__ = Some(map_.next_value()?);
                         }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
                     }
                 }
                 Ok(AdjustStockRequest {
@@ -176,6 +180,7 @@ impl<'de> serde::Deserialize<'de> for BatchGetProductsRequest {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             ProductIds,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -198,7 +203,7 @@ impl<'de> serde::Deserialize<'de> for BatchGetProductsRequest {
                     {
                         match value {
                             "productIds" | "product_ids" => Ok(GeneratedField::ProductIds),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -225,6 +230,9 @@ impl<'de> serde::Deserialize<'de> for BatchGetProductsRequest {
                                 return Err(serde::de::Error::duplicate_field("productIds"));
                             }
                             product_ids__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -267,6 +275,7 @@ impl<'de> serde::Deserialize<'de> for BatchGetProductsResponse {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             Products,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -289,7 +298,7 @@ impl<'de> serde::Deserialize<'de> for BatchGetProductsResponse {
                     {
                         match value {
                             "products" => Ok(GeneratedField::Products),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -316,6 +325,9 @@ impl<'de> serde::Deserialize<'de> for BatchGetProductsResponse {
                                 return Err(serde::de::Error::duplicate_field("products"));
                             }
                             products__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -359,6 +371,7 @@ impl<'de> serde::Deserialize<'de> for ConfirmReservationRequest {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             OrderId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -381,7 +394,7 @@ impl<'de> serde::Deserialize<'de> for ConfirmReservationRequest {
                     {
                         match value {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -408,6 +421,9 @@ impl<'de> serde::Deserialize<'de> for ConfirmReservationRequest {
                                 return Err(serde::de::Error::duplicate_field("orderId"));
                             }
                             order_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -442,6 +458,7 @@ impl<'de> serde::Deserialize<'de> for ConfirmReservationResponse {
 
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -462,7 +479,7 @@ impl<'de> serde::Deserialize<'de> for ConfirmReservationResponse {
                     where
                         E: serde::de::Error,
                     {
-                            Err(serde::de::Error::unknown_field(value, FIELDS))
+                            Ok(GeneratedField::__SkipField__)
                     }
                 }
                 deserializer.deserialize_identifier(GeneratedVisitor)
@@ -571,6 +588,7 @@ impl<'de> serde::Deserialize<'de> for CreateProductRequest {
             Price,
             InitialStock,
             RequestId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -599,7 +617,7 @@ impl<'de> serde::Deserialize<'de> for CreateProductRequest {
                             "price" => Ok(GeneratedField::Price),
                             "initialStock" | "initial_stock" => Ok(GeneratedField::InitialStock),
                             "requestId" | "request_id" => Ok(GeneratedField::RequestId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -671,6 +689,9 @@ impl<'de> serde::Deserialize<'de> for CreateProductRequest {
                             }
                             request_id__ = Some(map_.next_value()?);
                         }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
                     }
                 }
                 Ok(CreateProductRequest {
@@ -727,6 +748,7 @@ impl<'de> serde::Deserialize<'de> for DeleteProductRequest {
         enum GeneratedField {
             ProductId,
             Etag,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -750,7 +772,7 @@ impl<'de> serde::Deserialize<'de> for DeleteProductRequest {
                         match value {
                             "productId" | "product_id" => Ok(GeneratedField::ProductId),
                             "etag" => Ok(GeneratedField::Etag),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -784,6 +806,9 @@ impl<'de> serde::Deserialize<'de> for DeleteProductRequest {
                                 return Err(serde::de::Error::duplicate_field("etag"));
                             }
                             etag__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -828,6 +853,7 @@ impl<'de> serde::Deserialize<'de> for GetProductRequest {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             ProductId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -850,7 +876,7 @@ impl<'de> serde::Deserialize<'de> for GetProductRequest {
                     {
                         match value {
                             "productId" | "product_id" => Ok(GeneratedField::ProductId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -877,6 +903,9 @@ impl<'de> serde::Deserialize<'de> for GetProductRequest {
                                 return Err(serde::de::Error::duplicate_field("productId"));
                             }
                             product_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -937,6 +966,7 @@ impl<'de> serde::Deserialize<'de> for ListProductsRequest {
             PageSize,
             PageToken,
             Category,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -961,7 +991,7 @@ impl<'de> serde::Deserialize<'de> for ListProductsRequest {
                             "pageSize" | "page_size" => Ok(GeneratedField::PageSize),
                             "pageToken" | "page_token" => Ok(GeneratedField::PageToken),
                             "category" => Ok(GeneratedField::Category),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1004,6 +1034,9 @@ impl<'de> serde::Deserialize<'de> for ListProductsRequest {
                                 return Err(serde::de::Error::duplicate_field("category"));
                             }
                             category__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1057,6 +1090,7 @@ impl<'de> serde::Deserialize<'de> for ListProductsResponse {
         enum GeneratedField {
             Products,
             NextPageToken,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1080,7 +1114,7 @@ impl<'de> serde::Deserialize<'de> for ListProductsResponse {
                         match value {
                             "products" => Ok(GeneratedField::Products),
                             "nextPageToken" | "next_page_token" => Ok(GeneratedField::NextPageToken),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1114,6 +1148,9 @@ impl<'de> serde::Deserialize<'de> for ListProductsResponse {
                                 return Err(serde::de::Error::duplicate_field("nextPageToken"));
                             }
                             next_page_token__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1240,6 +1277,7 @@ impl<'de> serde::Deserialize<'de> for Product {
             CreateTime,
             UpdateTime,
             DeleteTime,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1272,7 +1310,7 @@ impl<'de> serde::Deserialize<'de> for Product {
                             "createTime" | "create_time" => Ok(GeneratedField::CreateTime),
                             "updateTime" | "update_time" => Ok(GeneratedField::UpdateTime),
                             "deleteTime" | "delete_time" => Ok(GeneratedField::DeleteTime),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1370,6 +1408,9 @@ impl<'de> serde::Deserialize<'de> for Product {
                             }
                             delete_time__ = map_.next_value()?;
                         }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
                     }
                 }
                 Ok(Product {
@@ -1421,6 +1462,7 @@ impl<'de> serde::Deserialize<'de> for ProductCreatedEvent {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             Product,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1443,7 +1485,7 @@ impl<'de> serde::Deserialize<'de> for ProductCreatedEvent {
                     {
                         match value {
                             "product" => Ok(GeneratedField::Product),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1470,6 +1512,9 @@ impl<'de> serde::Deserialize<'de> for ProductCreatedEvent {
                                 return Err(serde::de::Error::duplicate_field("product"));
                             }
                             product__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1512,6 +1557,7 @@ impl<'de> serde::Deserialize<'de> for ProductDeletedEvent {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             Product,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1534,7 +1580,7 @@ impl<'de> serde::Deserialize<'de> for ProductDeletedEvent {
                     {
                         match value {
                             "product" => Ok(GeneratedField::Product),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1561,6 +1607,9 @@ impl<'de> serde::Deserialize<'de> for ProductDeletedEvent {
                                 return Err(serde::de::Error::duplicate_field("product"));
                             }
                             product__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1644,6 +1693,7 @@ impl<'de> serde::Deserialize<'de> for ProductSnapshot {
             Description,
             Category,
             Price,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1671,7 +1721,7 @@ impl<'de> serde::Deserialize<'de> for ProductSnapshot {
                             "description" => Ok(GeneratedField::Description),
                             "category" => Ok(GeneratedField::Category),
                             "price" => Ok(GeneratedField::Price),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1733,6 +1783,9 @@ impl<'de> serde::Deserialize<'de> for ProductSnapshot {
                                 return Err(serde::de::Error::duplicate_field("price"));
                             }
                             price__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -1825,6 +1878,7 @@ impl<'de> serde::Deserialize<'de> for ProductStockUpdatedEvent {
             OnHand,
             Reserved,
             OrderId,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1852,7 +1906,7 @@ impl<'de> serde::Deserialize<'de> for ProductStockUpdatedEvent {
                             "onHand" | "on_hand" => Ok(GeneratedField::OnHand),
                             "reserved" => Ok(GeneratedField::Reserved),
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -1920,6 +1974,9 @@ impl<'de> serde::Deserialize<'de> for ProductStockUpdatedEvent {
                                 return Err(serde::de::Error::duplicate_field("orderId"));
                             }
                             order_id__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -2053,6 +2110,7 @@ impl<'de> serde::Deserialize<'de> for ProductUpdatedEvent {
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             Product,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -2075,7 +2133,7 @@ impl<'de> serde::Deserialize<'de> for ProductUpdatedEvent {
                     {
                         match value {
                             "product" => Ok(GeneratedField::Product),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -2102,6 +2160,9 @@ impl<'de> serde::Deserialize<'de> for ProductUpdatedEvent {
                                 return Err(serde::de::Error::duplicate_field("product"));
                             }
                             product__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -2153,6 +2214,7 @@ impl<'de> serde::Deserialize<'de> for ReleaseReservationRequest {
         enum GeneratedField {
             OrderId,
             Cause,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -2176,7 +2238,7 @@ impl<'de> serde::Deserialize<'de> for ReleaseReservationRequest {
                         match value {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
                             "cause" => Ok(GeneratedField::Cause),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -2210,6 +2272,9 @@ impl<'de> serde::Deserialize<'de> for ReleaseReservationRequest {
                                 return Err(serde::de::Error::duplicate_field("cause"));
                             }
                             cause__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -2245,6 +2310,7 @@ impl<'de> serde::Deserialize<'de> for ReleaseReservationResponse {
 
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -2265,7 +2331,7 @@ impl<'de> serde::Deserialize<'de> for ReleaseReservationResponse {
                     where
                         E: serde::de::Error,
                     {
-                            Err(serde::de::Error::unknown_field(value, FIELDS))
+                            Ok(GeneratedField::__SkipField__)
                     }
                 }
                 deserializer.deserialize_identifier(GeneratedVisitor)
@@ -2333,6 +2399,7 @@ impl<'de> serde::Deserialize<'de> for ReservationLine {
         enum GeneratedField {
             ProductId,
             Quantity,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -2356,7 +2423,7 @@ impl<'de> serde::Deserialize<'de> for ReservationLine {
                         match value {
                             "productId" | "product_id" => Ok(GeneratedField::ProductId),
                             "quantity" => Ok(GeneratedField::Quantity),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -2392,6 +2459,9 @@ impl<'de> serde::Deserialize<'de> for ReservationLine {
                             quantity__ = 
                                 Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
                             ;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -2452,6 +2522,7 @@ impl<'de> serde::Deserialize<'de> for Shortage {
             ProductId,
             Requested,
             Available,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -2476,7 +2547,7 @@ impl<'de> serde::Deserialize<'de> for Shortage {
                             "productId" | "product_id" => Ok(GeneratedField::ProductId),
                             "requested" => Ok(GeneratedField::Requested),
                             "available" => Ok(GeneratedField::Available),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -2521,6 +2592,9 @@ impl<'de> serde::Deserialize<'de> for Shortage {
                             available__ = 
                                 Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
                             ;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -2582,6 +2656,7 @@ impl<'de> serde::Deserialize<'de> for Stock {
             OnHand,
             Reserved,
             Available,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -2606,7 +2681,7 @@ impl<'de> serde::Deserialize<'de> for Stock {
                             "onHand" | "on_hand" => Ok(GeneratedField::OnHand),
                             "reserved" => Ok(GeneratedField::Reserved),
                             "available" => Ok(GeneratedField::Available),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -2653,6 +2728,9 @@ impl<'de> serde::Deserialize<'de> for Stock {
                             available__ = 
                                 Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
                             ;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -2706,6 +2784,7 @@ impl<'de> serde::Deserialize<'de> for StockRejectedEvent {
         enum GeneratedField {
             OrderId,
             Shortages,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -2729,7 +2808,7 @@ impl<'de> serde::Deserialize<'de> for StockRejectedEvent {
                         match value {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
                             "shortages" => Ok(GeneratedField::Shortages),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -2763,6 +2842,9 @@ impl<'de> serde::Deserialize<'de> for StockRejectedEvent {
                                 return Err(serde::de::Error::duplicate_field("shortages"));
                             }
                             shortages__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -2823,6 +2905,7 @@ impl<'de> serde::Deserialize<'de> for StockReleasedEvent {
             OrderId,
             Cause,
             Lines,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -2847,7 +2930,7 @@ impl<'de> serde::Deserialize<'de> for StockReleasedEvent {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
                             "cause" => Ok(GeneratedField::Cause),
                             "lines" => Ok(GeneratedField::Lines),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -2888,6 +2971,9 @@ impl<'de> serde::Deserialize<'de> for StockReleasedEvent {
                                 return Err(serde::de::Error::duplicate_field("lines"));
                             }
                             lines__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -2950,6 +3036,7 @@ impl<'de> serde::Deserialize<'de> for StockReservedEvent {
             OrderId,
             Lines,
             ExpireTime,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -2974,7 +3061,7 @@ impl<'de> serde::Deserialize<'de> for StockReservedEvent {
                             "orderId" | "order_id" => Ok(GeneratedField::OrderId),
                             "lines" => Ok(GeneratedField::Lines),
                             "expireTime" | "expire_time" => Ok(GeneratedField::ExpireTime),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -3015,6 +3102,9 @@ impl<'de> serde::Deserialize<'de> for StockReservedEvent {
                                 return Err(serde::de::Error::duplicate_field("expireTime"));
                             }
                             expire_time__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -3077,6 +3167,7 @@ impl<'de> serde::Deserialize<'de> for UpdateProductRequest {
             ProductId,
             Product,
             UpdateMask,
+            __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -3101,7 +3192,7 @@ impl<'de> serde::Deserialize<'de> for UpdateProductRequest {
                             "productId" | "product_id" => Ok(GeneratedField::ProductId),
                             "product" => Ok(GeneratedField::Product),
                             "updateMask" | "update_mask" => Ok(GeneratedField::UpdateMask),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                            _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
                 }
@@ -3142,6 +3233,9 @@ impl<'de> serde::Deserialize<'de> for UpdateProductRequest {
                                 return Err(serde::de::Error::duplicate_field("updateMask"));
                             }
                             update_mask__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }

@@ -115,6 +115,8 @@ fn write_json(set: &FileDescriptorSet, out: &Path) -> Result<()> {
     let generated = generated_only(set).encode_to_vec();
     pbjson_build::Builder::new()
         .register_descriptors(&generated)?
+        // A consumer of today must read the event of a publisher that has one field more.
+        .ignore_unknown_fields()
         .out_dir(out)
         .extern_path(".google.protobuf", "::pbjson_types")
         .build(&[".shop", ".google.type"])?;
