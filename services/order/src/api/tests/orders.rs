@@ -21,7 +21,7 @@ use crate::store::Store;
 use crate::tests::neighbours::Neighbours;
 use crate::tests::shop::{self, EMAIL, TOKEN, product_id};
 
-/// Orders placed with one key at once: as the issue of every shop that ever double-charged.
+/// Requests with one key at once: a client that retries faster than it is answered.
 const PARALLEL: usize = 50;
 
 struct Shop {
