@@ -53,28 +53,6 @@ pub enum Error {
 
 // === impl Error ===
 
-impl Error {
-    /// Whether a caller may succeed by asking again.
-    pub fn retryable(&self) -> bool {
-        match self {
-            Self::Chassis(error) => error.kind().retryable(),
-            Self::ProviderUnclear { .. } | Self::ReversalRefused { .. } | Self::Unresolved(_) => {
-                true
-            }
-            Self::Declined { .. }
-            | Self::IllegalMove { .. }
-            | Self::MalformedEvent { .. }
-            | Self::OrderNotFound(_)
-            | Self::PaymentNotFound(_)
-            | Self::Provider(_)
-            | Self::RefundCurrency { .. }
-            | Self::RefundExceedsCaptured { .. }
-            | Self::RefundNotFound(_)
-            | Self::Stored { .. } => false,
-        }
-    }
-}
-
 impl From<diesel::result::Error> for Error {
     fn from(error: diesel::result::Error) -> Self {
         Self::Chassis(error.into())

@@ -158,7 +158,7 @@ impl Settlement {
                 self.store.void(caller, id, now()).await?;
             }
             Answer::Declined { code } => {
-                tracing::warn!(payment_id = %id, code, "void refused; asks whether it was captured");
+                tracing::warn!(payment_id = %id, code, "void refused; was it captured?");
                 self.ask_capture(caller, id, held).await?;
             }
             Answer::Unknown(source) => return Err(unclear("void", id, source)),
