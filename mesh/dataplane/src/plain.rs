@@ -100,7 +100,8 @@ pub async fn serve_probes(
     Page::Probes(readiness).serve(address, background).await
 }
 
-/// Serves `/metrics` for a program that is no workload of the mesh, until `background` is cancelled.
+/// Serves `/metrics` for a program that is no workload of the mesh, until `background` is
+/// cancelled.
 pub async fn serve_metrics(
     address: SocketAddr,
     background: CancellationToken,

@@ -38,7 +38,7 @@ where
         match accept().await {
             Ok((tcp, remote)) => {
                 pause = PAUSE_MIN;
-                // A call's headers and its message are two writes; waiting to join them costs 40 ms.
+                // Headers and message of a call are two writes; joining them costs 40 ms.
                 if let Err(error) = tcp.set_nodelay(true) {
                     tracing::debug!(%error, %remote, "the connection is gone already");
                     continue;

@@ -100,10 +100,11 @@ async fn run(
     let mut ends = Box::pin(Ends::new(at, &connection.end_streams));
     let work = service.oneshot(request.map(Body::new));
     let work = deadline::scope(at, AssertUnwindSafe(work).catch_unwind());
+    let work = work.instrument(exchange.span().clone());
     let outcome = tokio::select! {
         // An answer that is there is not thrown away for a deadline that has just passed.
         biased;
-        answered = work.instrument(exchange.span().clone()) => answered.map_err(|_| Refusal::panicked()),
+        answered = work => answered.map_err(|_| Refusal::panicked()),
         refusal = ends.as_mut() => Err(refusal),
     };
     match outcome {
