@@ -5,7 +5,9 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use opentelemetry::trace::TraceContextExt;
-use serde_json::{Map, Value};
+use serde::Serializer as _;
+use serde::ser::SerializeMap as _;
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
@@ -19,8 +21,9 @@ struct Lines {
     service: String,
 }
 
-/// Collects an event's fields as JSON values.
-struct Fields<'m>(&'m mut Map<String, Value>);
+/// One line: names in the order in which a reader wants them, each once.
+#[derive(Default)]
+struct Line(Vec<(String, Value)>);
 
 /// The layer that writes the lines to `writer`.
 pub(crate) fn layer<S, W>(service: String, writer: W) -> impl Layer<S> + Send + Sync
@@ -46,15 +49,17 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut line = Map::new();
+        let mut line = Line::default();
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
-        line.insert("time".into(), time.into());
-        line.insert("level".into(), event.metadata().level().as_str().into());
-        line.insert("service".into(), self.service.as_str().into());
-        line.insert("target".into(), event.metadata().target().into());
+        line.set("time", time.into());
+        line.set("level", event.metadata().level().as_str().into());
+        // Its place; the event's fields bring the text.
+        line.set("message", "".into());
+        line.set("service", self.service.as_str().into());
+        line.set("target", event.metadata().target().into());
         if let Some(span) = context.lookup_current() {
-            line.insert("span".into(), span.name().into());
+            line.set("span", span.name().into());
             add_trace_ids(&span.id(), &mut line);
         }
         for span in context
@@ -66,17 +71,18 @@ where
             if let Some(fields) = extensions.get::<FormattedFields<JsonFields>>()
                 && let Ok(Value::Object(fields)) = serde_json::from_str(&fields.fields)
             {
-                line.extend(fields);
+                for (name, value) in fields {
+                    line.set(&name, value);
+                }
             }
         }
-        event.record(&mut Fields(&mut line));
-        let line = serde_json::to_string(&line).map_err(|_| fmt::Error)?;
-        writer.write_str(&line)?;
+        event.record(&mut line);
+        writer.write_str(&line.json().map_err(|_| fmt::Error)?)?;
         writer.write_char('\n')
     }
 }
 
-fn add_trace_ids(span: &tracing::span::Id, line: &mut Map<String, Value>) {
+fn add_trace_ids(span: &tracing::span::Id, line: &mut Line) {
     let context = tracing::dispatcher::get_default(|dispatch| {
         tracing_opentelemetry::get_otel_context(span, dispatch)
     });
@@ -84,32 +90,53 @@ fn add_trace_ids(span: &tracing::span::Id, line: &mut Map<String, Value>) {
     let span = context.span();
     let ids = span.span_context();
     if ids.is_valid() {
-        line.insert("trace_id".into(), ids.trace_id().to_string().into());
-        line.insert("span_id".into(), ids.span_id().to_string().into());
+        line.set("trace_id", ids.trace_id().to_string().into());
+        line.set("span_id", ids.span_id().to_string().into());
     }
 }
 
-// === impl Fields ===
+// === impl Line ===
 
-impl Visit for Fields<'_> {
+impl Line {
+    /// The last value of a name stays, at the place of the first.
+    fn set(&mut self, name: &str, value: Value) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+    }
+
+    fn json(&self) -> serde_json::Result<String> {
+        let mut bytes = Vec::new();
+        let mut json = serde_json::Serializer::new(&mut bytes);
+        let mut map = json.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+impl Visit for Line {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.0.insert(field.name().into(), value.into());
+        self.set(field.name(), value.into());
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.insert(field.name().into(), value.into());
+        self.set(field.name(), value.into());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.insert(field.name().into(), value.into());
+        self.set(field.name(), value.into());
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.insert(field.name().into(), value.into());
+        self.set(field.name(), value.into());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().into(), value.into());
+        self.set(field.name(), value.into());
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
@@ -121,11 +148,10 @@ impl Visit for Fields<'_> {
             let _ = write!(text, ": {error}");
             cause = error.source();
         }
-        self.0.insert(field.name().into(), text.into());
+        self.set(field.name(), text.into());
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0
-            .insert(field.name().into(), format!("{value:?}").into());
+        self.set(field.name(), format!("{value:?}").into());
     }
 }
