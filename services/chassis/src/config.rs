@@ -110,3 +110,6 @@ impl ShopSettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

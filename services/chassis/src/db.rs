@@ -33,6 +33,9 @@ type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
 const CONNECTIONS_MAX: u32 = 10;
 /// How long a transaction waits for a free connection, and so for a database that is away.
 const CONNECTION_WAIT: Duration = Duration::from_secs(3);
+/// One attempt, seen from here: a server that is frozen keeps no time of its own. Longer than the
+/// few statements of a transaction may take together.
+const ATTEMPT_MAX: Duration = Duration::from_secs(30);
 /// Attempts at a transaction that meets others: beyond this the rows are too hot to go on.
 const ATTEMPTS_MAX: u32 = 6;
 /// First pause between two attempts; it doubles, with jitter.
@@ -172,28 +175,45 @@ impl Database {
     {
         let mut attempt = 1;
         loop {
-            let mut tx = Tx::begin(&self.pool, &start).await?;
-            let failed = match work.clone()(&mut tx).await {
-                Ok(result) => match tx.commit().await {
-                    Ok(()) => {
-                        self.wake.after(&tx);
-                        return Ok(result);
-                    }
-                    Err(error) => E::from(error),
-                },
-                Err(error) => {
-                    tx.rollback().await;
-                    error
+            let one = tokio::time::timeout(ATTEMPT_MAX, self.attempt(&start, work.clone()));
+            // What was begun is rolled back with its connection, which leaves the pool.
+            let (result, met_another) = one
+                .await
+                .map_err(|elapsed| E::from(Error::DatabaseDown(elapsed.into())))?;
+            match result {
+                Err(_) if met_another && attempt < ATTEMPTS_MAX => {
+                    tokio::time::sleep(pause(attempt)).await;
+                    attempt += 1;
                 }
-            };
-            if !tx.met_another() || attempt == ATTEMPTS_MAX {
-                return Err(failed);
+                result => return result,
             }
-            // The connection must not be held while nothing is done with it.
-            drop(tx);
-            tokio::time::sleep(pause(attempt)).await;
-            attempt += 1;
         }
+    }
+
+    /// One attempt, and whether it met another transaction.
+    async fn attempt<R, E, F>(&self, start: &begin::Start, work: F) -> (Result<R, E>, bool)
+    where
+        F: for<'t> AsyncFnOnce(&'t mut Tx) -> Result<R, E>
+            + for<'t> Work<&'t mut Tx, Result<R, E>, Fut: Send>
+            + Send
+            + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let mut tx = match Tx::begin(&self.pool, start).await {
+            Ok(tx) => tx,
+            Err(error) => return (Err(error.into()), false),
+        };
+        let result = match work(&mut tx).await {
+            Ok(result) => tx.commit().await.map(|()| result).map_err(E::from),
+            Err(error) => {
+                tx.rollback().await;
+                Err(error)
+            }
+        };
+        if result.is_ok() {
+            self.wake.after(&tx);
+        }
+        (result, tx.met_another())
     }
 }
 

@@ -11,8 +11,9 @@ use tokio_postgres::NoTls;
 use super::Manager;
 use crate::config::DatabaseSettings;
 
-/// A server that accepts and then says nothing is away.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A server that accepts and then says nothing is away. Hashing the password takes its time on a
+/// busy machine.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A transaction whose process hangs must not hold its rows for ever.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(30);
 
@@ -26,8 +27,15 @@ pub(super) fn manager(settings: &DatabaseSettings) -> Manager {
     AsyncDieselConnectionManager::new_with_config(String::new(), config)
 }
 
-/// Connects as the settings say.
+/// Connects as the settings say, or says within seconds that it cannot.
 pub(crate) async fn connect(settings: &DatabaseSettings) -> ConnectionResult<AsyncPgConnection> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, try_connect(settings)).await {
+        Ok(result) => result,
+        Err(elapsed) => Err(ConnectionError::BadConnection(elapsed.to_string())),
+    }
+}
+
+async fn try_connect(settings: &DatabaseSettings) -> ConnectionResult<AsyncPgConnection> {
     let mut config: tokio_postgres::Config =
         settings
             .url
@@ -43,7 +51,6 @@ pub(crate) async fn connect(settings: &DatabaseSettings) -> ConnectionResult<Asy
     }
     config
         .application_name(&settings.application)
-        .connect_timeout(CONNECT_TIMEOUT)
         .options(format!(
             "-c idle_in_transaction_session_timeout={}",
             IDLE_IN_TRANSACTION.as_millis()

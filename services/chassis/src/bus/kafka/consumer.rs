@@ -62,7 +62,10 @@ struct Member<H> {
     ready: Condition,
     /// Since when there was no error; none once the group has answered.
     quiet_since: Option<Instant>,
+    /// Whether anything failed since then.
     failed: bool,
+    /// The trouble that was told last.
+    trouble: Option<RDKafkaErrorCode>,
 }
 
 /// A partition that is ours.
@@ -134,6 +137,7 @@ impl<H: Handler> Consumer<H> {
             ready: self.ready.clone(),
             quiet_since: Some(Instant::now()),
             failed: false,
+            trouble: None,
         };
         let result = member.consume(shutdown).await;
         member.leave().await;
@@ -167,6 +171,7 @@ impl<H: Handler> Member<H> {
                         while let Ok(report) = self.reports.try_recv() {
                             self.heed(report);
                         }
+                        self.trouble = None;
                         self.dispatch(&message);
                     }
                     Err(error) => self.judge(error)?,
@@ -188,13 +193,16 @@ impl<H: Handler> Member<H> {
                     }
                 }
             }
-            Report::Failed(reason) => {
-                if let Some(since) = &mut self.quiet_since {
-                    *since = Instant::now();
-                    self.failed = true;
-                    self.ready.unmet(reason);
-                }
-            }
+            Report::Failed(reason) => self.heed_trouble(&reason),
+        }
+    }
+
+    /// Before the group has answered, trouble starts the wait for quiet anew.
+    fn heed_trouble(&mut self, reason: &str) {
+        if let Some(since) = &mut self.quiet_since {
+            *since = Instant::now();
+            self.failed = true;
+            self.ready.unmet(reason);
         }
     }
 
@@ -215,11 +223,12 @@ impl<H: Handler> Member<H> {
         if refused {
             // Somebody has to change the broker; until then this consumer is of no use.
             self.quiet_since = Some(Instant::now());
-            self.failed = true;
-            self.ready.unmet(error.to_string());
-            tracing::error!(error = %Chain(&error), "broker refuses the consumer");
-        } else {
-            tracing::debug!(error = %Chain(&error), "consumer goes on");
+        }
+        self.heed_trouble(&error.to_string());
+        if self.trouble != code {
+            // The same trouble comes again with every attempt to reconnect.
+            tracing::warn!(error = %Chain(&error), "consumer waits for the broker");
+            self.trouble = code;
         }
         Ok(())
     }
