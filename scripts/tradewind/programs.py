@@ -42,7 +42,9 @@ Probe = Callable[[Instance], str | None]
 class Options:
     """What differs between `make up` and a test run."""
 
-    otlp_endpoint: str | None = None
+    otlp_endpoint: str | None = field(
+        default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    )
     svid_ttl_seconds: int | None = None
     log: str = field(default_factory=lambda: os.environ.get("LOG", "info"))
 
