@@ -129,6 +129,22 @@ pub async fn run_task<H: TaskHandler>(
         .expect("the task is there and can be leased")
 }
 
+/// Gives every span of this process W3C ids, as in a service.
+#[cfg(test)]
+pub(crate) fn traced() {
+    static TELEMETRY: std::sync::LazyLock<mesh_telemetry::Telemetry> =
+        std::sync::LazyLock::new(|| {
+            let (service, filter) = ("test".to_owned(), "off".to_owned());
+            let settings = mesh_telemetry::Settings {
+                service,
+                filter,
+                otlp_endpoint: None,
+            };
+            mesh_telemetry::init(settings).expect("it is started here alone")
+        });
+    std::sync::LazyLock::force(&TELEMETRY);
+}
+
 fn id(service: &str) -> SpiffeId {
     format!("spiffe://cluster.local/ns/shop/sa/{service}")
         .parse()

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use diesel_async::RunQueryDsl;
 use diesel_migrations::EmbeddedMigrations;
+use mesh_telemetry::propagation::TraceContext;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{Backoff, Lease, NewTask, Outcome, Policy, Task, TaskHandler, TaskState, Worker};
 use crate::caller::Caller;
@@ -36,6 +38,7 @@ struct Script {
     /// How often giving up fails first.
     stubborn: Mutex<u32>,
     hangs: bool,
+    traces: Mutex<Vec<Option<TraceContext>>>,
 }
 
 impl Script {
@@ -59,6 +62,10 @@ impl TaskHandler for Script {
     async fn run(&self, _: &Caller, task: &Task, _: &Lease) -> Result<Outcome, Failure> {
         let run = (task.subject_id.clone(), task.attempt, task.last_attempt);
         self.runs.lock().unwrap().push(run);
+        self.traces
+            .lock()
+            .unwrap()
+            .push(TraceContext::of(&tracing::Span::current()));
         if self.hangs {
             std::future::pending::<()>().await;
         }
@@ -134,6 +141,21 @@ async fn a_task_runs_to_its_end_once() {
     enqueue(&test.database(), NewTask::new("greet", "n1")).await;
     work(&test.database(), &script, "n1", TaskState::Done).await;
     assert_eq!(*script.runs.lock().unwrap(), [("n1".to_owned(), 1, false)]);
+}
+
+#[tokio::test]
+async fn a_task_runs_in_the_trace_that_made_it_necessary() {
+    testing::traced();
+    let test = TestDatabase::create(NONE).await;
+    let script = Script::of([]);
+    let request = tracing::info_span!("grpc.server");
+    let begun = TraceContext::of(&request).unwrap();
+    enqueue(&test.database(), NewTask::new("greet", "n1"))
+        .instrument(request)
+        .await;
+    work(&test.database(), &script, "n1", TaskState::Done).await;
+    let ran = script.traces.lock().unwrap()[0].clone().unwrap();
+    assert_eq!(ran.traceparent[3..35], begun.traceparent[3..35]);
 }
 
 #[tokio::test]

@@ -64,8 +64,8 @@ struct Member<H> {
     quiet_since: Option<Instant>,
     /// Whether anything failed since then.
     failed: bool,
-    /// The trouble that was told last.
-    trouble: Option<RDKafkaErrorCode>,
+    /// The refusal that was told last: it comes again with every answer of the broker.
+    refused: Option<RDKafkaErrorCode>,
 }
 
 /// A partition that is ours.
@@ -137,7 +137,7 @@ impl<H: Handler> Consumer<H> {
             ready: self.ready.clone(),
             quiet_since: Some(Instant::now()),
             failed: false,
-            trouble: None,
+            refused: None,
         };
         let result = member.consume(shutdown).await;
         member.leave().await;
@@ -165,13 +165,13 @@ impl<H: Handler> Member<H> {
                     self.commit();
                     self.look_whether_quiet().await;
                 }
-                _ = gaps.tick() => self.expire_gaps().await,
+                _ = gaps.tick() => self.expire_gaps(),
                 message = kafka.recv() => match message {
                     Ok(message) => {
                         while let Ok(report) = self.reports.try_recv() {
                             self.heed(report);
                         }
-                        self.trouble = None;
+                        self.refused = None;
                         self.dispatch(&message);
                     }
                     Err(error) => self.judge(error)?,
@@ -223,13 +223,15 @@ impl<H: Handler> Member<H> {
         if refused {
             // Somebody has to change the broker; until then this consumer is of no use.
             self.quiet_since = Some(Instant::now());
+            if self.refused != code {
+                tracing::error!(error = %Chain(&error), "broker refuses the consumer");
+                self.refused = code;
+            }
+        } else {
+            // The context of the client has told it.
+            tracing::debug!(error = %Chain(&error), "consumer waits for the broker");
         }
         self.heed_trouble(&error.to_string());
-        if self.trouble != code {
-            // The same trouble comes again with every attempt to reconnect.
-            tracing::warn!(error = %Chain(&error), "consumer waits for the broker");
-            self.trouble = code;
-        }
         Ok(())
     }
 
@@ -333,21 +335,11 @@ impl<H: Handler> Member<H> {
         }
     }
 
-    async fn expire_gaps(&self) {
-        match self.shared.inbox.expire_gaps().await {
-            Ok(records) => {
-                for record in records {
-                    let error = "the versions before it did not come";
-                    tracing::error!(topic = %record.topic, key = %record.key, error, "gap stays");
-                    let group = self.shared.inbox.group();
-                    let copy = self.shared.dead_letters.copy(&record, group, "", error);
-                    if let Err(error) = copy.await {
-                        tracing::error!(error = %Chain(&error), "gap has no dead letter");
-                    }
-                }
-            }
-            Err(error) => tracing::debug!(error = %Chain(&error), "gaps are looked at later"),
-        }
+    /// Beside the loop: it needs the database, and records and reports must not wait for that.
+    fn expire_gaps(&self) {
+        let shared = Arc::clone(&self.shared);
+        self.workers
+            .spawn(async move { shared.expire_gaps().await });
     }
 
     /// Pause, finish, commit, leave.

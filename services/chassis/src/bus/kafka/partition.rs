@@ -220,6 +220,32 @@ impl<H: Handler> Worker<H> {
     }
 }
 
+// === impl Shared ===
+
+impl<H: Handler> Shared<H> {
+    /// Makes gaps that nothing has closed dead letters.
+    pub(super) async fn expire_gaps(&self) {
+        let records = match self.inbox.expire_gaps().await {
+            Ok(records) => records,
+            Err(error) => {
+                tracing::debug!(error = %Chain(&error), "gaps are looked at later");
+                return;
+            }
+        };
+        for record in records {
+            let error = "the versions before it did not come";
+            tracing::error!(error, topic = %record.topic, key = %record.key, "gap stays");
+            metrics::event_parked(&record.topic);
+            let copy = self
+                .dead_letters
+                .copy(&record, self.inbox.group(), "", error);
+            if let Err(error) = copy.await {
+                tracing::error!(error = %Chain(&error), "gap has no dead letter");
+            }
+        }
+    }
+}
+
 // === impl DeadLetters ===
 
 impl DeadLetters {

@@ -7,6 +7,9 @@ mod rig;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh_telemetry::propagation::TraceContext;
+use tracing::Instrument;
+
 use crate::error::Kind;
 use crate::outbox::Relay;
 use crate::testing::{self, TestDatabase};
@@ -162,6 +165,38 @@ async fn a_later_version_waits_for_the_ones_before() {
     rig.applied(&[("o1", 1), ("o1", 2), ("o1", 3), ("o1", 4)])
         .await;
     rig.parked(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_that_nothing_closes_becomes_a_dead_letter() {
+    let rig = Rig::start(Recorder::default()).await;
+    for version in [1, 3] {
+        rig.produce_event("o1", version).await;
+    }
+    rig.parked(&[("o1", "GAP")]).await;
+    rig.age_parked().await;
+    rig.parked(&[("o1", "POISON")]).await;
+    assert_eq!(rig.dead_letters(1).await[0].key, "o1");
+    rig.applied(&[("o1", 1)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_trace_holds_request_event_and_handler() {
+    testing::traced();
+    let rig = Rig::start(Recorder::default()).await;
+    let request = tracing::info_span!("grpc.server");
+    let begun = TraceContext::of(&request).unwrap();
+    rig.publish("o1", 1).instrument(request).await;
+    let relay = rig.relay();
+    rig.applied(&[("o1", 1)]).await;
+    relay.stop().await;
+    let trace_of = |context: &TraceContext| context.traceparent[3..35].to_owned();
+    let applied = rig.recorder.traces.lock().unwrap()[0].clone().unwrap();
+    assert_eq!(trace_of(&applied), trace_of(&begun));
+    assert_ne!(
+        applied.traceparent, begun.traceparent,
+        "in a span of its own"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

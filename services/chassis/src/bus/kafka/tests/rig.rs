@@ -10,6 +10,7 @@ use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 use diesel_migrations::EmbeddedMigrations;
 use mesh_dataplane::Readiness;
+use mesh_telemetry::propagation::TraceContext;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -39,6 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 #[derive(Default)]
 pub(super) struct Recorder {
     pub(super) events: Mutex<Vec<Event>>,
+    /// The trace that each event was applied in.
+    pub(super) traces: Mutex<Vec<Option<TraceContext>>>,
     attempts: Mutex<HashMap<(String, i64), u32>>,
     fails: Option<(&'static str, i64, Kind, u32)>,
 }
@@ -120,6 +123,10 @@ impl Handler for Recorder {
         {
             return Err(Failure::new(kind, "as the test wants it"));
         }
+        self.traces
+            .lock()
+            .unwrap()
+            .push(TraceContext::of(&tracing::Span::current()));
         self.events.lock().unwrap().push(event.clone());
         Ok(Ack::Applied)
     }
@@ -272,6 +279,15 @@ impl Rig {
             Ok::<_, Error>(diesel::sql_query(sql).execute(tx.conn()).await?)
         });
         read.await.unwrap()
+    }
+
+    /// Lets half a minute pass for what is parked.
+    pub(super) async fn age_parked(&self) {
+        let write = self.database.transaction(async |tx: &mut Tx| {
+            let sql = "update parked_event set parked_at = parked_at - interval '31 seconds'";
+            Ok::<_, Error>(diesel::sql_query(sql).execute(tx.conn()).await?)
+        });
+        write.await.unwrap();
     }
 
     pub(super) async fn expire_lease(&self) {
