@@ -64,13 +64,24 @@ no_tonic_transport() {
     fi
 }
 
-scripts/tradewind.sh fetch lint || exit 1
+# buf wants every import inside its module, so the public protos stand beside ours for a moment.
+protos() {
+    local module status=0
+    module="$(mktemp -d)"
+    cp -r proto/shop proto/buf.yaml .local/protos/google "$module/"
+    (cd "$module" && "$OLDPWD/.local/lint/bin/buf" lint --path shop) || status=1
+    rm -rf "$module"
+    return $status
+}
+
+scripts/tradewind.sh fetch lint protos || exit 1
 check "format" cargo fmt --all --check
 check "file lengths" file_lengths
 check "columns" columns
 check "python" python_compiles
 check "platform tests" python3 -B scripts/tests/test_platform.py --quiet
 check "shell scripts" shell_scripts
+check "protos" protos
 check "spelling" .local/lint/bin/typos --config .typos.toml
 check "forbidden edges" scripts/check-edges.sh
 check "tonic::transport" no_tonic_transport
