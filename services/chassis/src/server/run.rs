@@ -21,7 +21,12 @@ pub(super) async fn serve(
     descriptors: &'static [u8],
 ) -> Result<Running, Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    let reflection = tonic_reflection::server::Builder::configure()
+    // The set describes the whole shop; a service lists what it serves.
+    let reflection = chassis.names.iter().fold(
+        tonic_reflection::server::Builder::configure(),
+        |reflection, name| reflection.with_service_name(*name),
+    );
+    let reflection = reflection
         .register_encoded_file_descriptor_set(descriptors)
         .build_v1()
         .map_err(Error::Reflection)?;
