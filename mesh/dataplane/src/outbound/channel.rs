@@ -247,7 +247,7 @@ impl Target {
                     pool.retire(link.connection.id);
                     metrics::replayed(&self.own, "unsent");
                 }
-                Failure::Refused(cause, _) if !replayed && outgoing.body.is_possible() => {
+                Failure::Refused(cause, _) if !replayed && outgoing.body.take_back() => {
                     replayed = true;
                     if cause == "goaway" {
                         pool.retire(link.connection.id);

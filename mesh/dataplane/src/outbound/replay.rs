@@ -70,9 +70,13 @@ impl Replay {
         }
     }
 
-    /// Whether another attempt would send exactly what the earlier ones have sent.
-    pub(crate) fn is_possible(&self) -> bool {
-        let shared = lock(&self.shared);
+    /// Silences the attempts so far and tells whether another one would send what they have sent.
+    ///
+    /// Both in one step: the connection of a refused attempt may still be taking frames from the
+    /// body, and what it takes after the answer was given would be missing from the next attempt.
+    pub(crate) fn take_back(&self) -> bool {
+        let mut shared = lock(&self.shared);
+        shared.attempt += 1;
         !shared.overflowed && !shared.failed
     }
 
