@@ -140,7 +140,7 @@ impl Process {
                 "--concurrency",
                 "2",
                 "--log-level",
-                "info",
+                "warning",
             ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
