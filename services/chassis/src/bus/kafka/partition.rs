@@ -107,10 +107,11 @@ impl<H: Handler> Worker<H> {
                 metrics::consumed(&record.topic, delivered, begun.elapsed());
                 tracing::debug!(?delivered, event.id = %event.event_id, "event consumed");
                 match delivered {
-                    Delivered::Applied | Delivered::Ignored => {
+                    // A duplicate too: a crash may have come between its effect and this.
+                    Delivered::Applied | Delivered::Ignored | Delivered::Duplicate => {
                         self.close_gap(Arc::clone(record), event).await
                     }
-                    _ => true,
+                    Delivered::Older | Delivered::Gap | Delivered::Behind => true,
                 }
             }
             Err(failure) => {

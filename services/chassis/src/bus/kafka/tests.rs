@@ -168,6 +168,22 @@ async fn a_later_version_waits_for_the_ones_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_gap_is_closed_although_a_crash_came_between() {
+    let rig = Rig::start(Recorder::default()).await;
+    for version in [1, 3] {
+        rig.produce_event("o1", version).await;
+    }
+    rig.parked(&[("o1", "GAP")]).await;
+    // Applied by a process that died before it looked for what waits.
+    let second = testing::event("NoteWrittenEvent", "note", "o1", 2, &());
+    rig.receive(&second).await;
+    rig.produce("o1", &serde_json::to_vec(&second).unwrap())
+        .await;
+    rig.applied(&[("o1", 1), ("o1", 2), ("o1", 3)]).await;
+    rig.parked(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gap_that_nothing_closes_becomes_a_dead_letter() {
     let rig = Rig::start(Recorder::default()).await;
     for version in [1, 3] {

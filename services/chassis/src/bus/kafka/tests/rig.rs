@@ -27,7 +27,7 @@ use crate::caller::Caller;
 use crate::config::KafkaSettings;
 use crate::db::{Database, Tx};
 use crate::error::{Error, Failure, Kind};
-use crate::inbox::Inbox;
+use crate::inbox::{Delivered, Inbox, Record};
 use crate::outbox::{OutboxEvent, Relay};
 use crate::testing::{self, TestDatabase};
 
@@ -230,6 +230,21 @@ impl Rig {
             .send(self.topic, key, value, &Headers::default(), &[])
             .unwrap();
         sent.await.unwrap();
+    }
+
+    /// Applies an event as the consumer's group does, and nothing after it.
+    pub(super) async fn receive(&self, event: &Event) {
+        let id = testing::background("test").peer().unwrap().clone();
+        let inbox = Inbox::new(self.database.clone(), &self.group, id);
+        let record = Record {
+            topic: self.topic.to_owned(),
+            key: event.aggregate_id.clone(),
+            value: serde_json::to_vec(event).unwrap(),
+            headers: Headers::default(),
+        };
+        let (record, event) = (Arc::new(record), Arc::new(event.clone()));
+        let received = inbox.receive(&self.recorder, &record, &event, None).await;
+        assert_eq!(received.unwrap(), Delivered::Applied);
     }
 
     /// Waits until exactly these were applied, each key in order.
