@@ -10,6 +10,7 @@ use tracing::Span;
 
 use crate::{
     metrics::{Flag, Traffic},
+    outbound::Call,
     registry::OpenStream,
 };
 
@@ -21,8 +22,11 @@ pub(crate) struct Exchange {
     span: Span,
     http: StatusCode,
     finished: bool,
-    /// Both are given back when the call ends, not when its answer begins.
+    /// All three are given back when the call ends, not when its answer begins.
     stream: Option<OpenStream>,
+    /// Outbound only. After the stream: whoever it wakes must find the place free.
+    call: Option<Call>,
+    /// Inbound only.
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -37,6 +41,7 @@ impl Exchange {
             http: StatusCode::OK,
             finished: false,
             stream: None,
+            call: None,
             permit: None,
         }
     }
@@ -49,6 +54,18 @@ impl Exchange {
     pub(crate) fn on(&mut self, stream: OpenStream, traffic: Arc<Traffic>) {
         self.stream = Some(stream);
         self.traffic = traffic;
+    }
+
+    /// The place of an outbound call on its connection.
+    pub(crate) fn on_lease(&mut self, stream: OpenStream, call: Call, traffic: Arc<Traffic>) {
+        self.on(stream, traffic);
+        self.call = Some(call);
+    }
+
+    /// Gives the place back: the call goes on elsewhere.
+    pub(crate) fn leave(&mut self) {
+        self.stream = None;
+        self.call = None;
     }
 
     pub(crate) fn hold(&mut self, permit: OwnedSemaphorePermit) {
@@ -69,7 +86,7 @@ impl Exchange {
         self.span.record("rpc.grpc.status_code", i32::from(code));
         self.traffic
             .record(self.http, code, flag, self.started.elapsed());
-        self.stream = None;
+        self.leave();
         self.permit = None;
     }
 }
@@ -85,3 +102,6 @@ pub(crate) fn code_in(headers: &HeaderMap) -> Option<Code> {
     let value = headers.get(Status::GRPC_STATUS)?;
     Some(Code::from_bytes(value.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,9 +12,11 @@ mod failure;
 mod pool;
 mod replay;
 
+#[cfg(test)]
+pub(crate) use self::pool::Pool;
 pub use self::{
     body::ResponseBody,
     channel::MeshChannel,
     discovery::{Endpoint, Endpoints},
 };
-pub(crate) use self::{dial::Dialer, discovery::Discovery};
+pub(crate) use self::{dial::Dialer, discovery::Discovery, pool::Call};

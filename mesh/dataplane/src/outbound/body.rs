@@ -17,10 +17,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 use tonic::{Code, Status};
 
-use super::{
-    failure::{flag_of, status_of},
-    pool::Call,
-};
+use super::failure::{flag_of, status_of};
 use crate::{
     exchange::{Exchange, code_in},
     metrics::Flag,
@@ -41,8 +38,6 @@ pub struct ResponseBody {
     /// An end without a status is the end of the call and not its success.
     status_due: bool,
     exchange: Exchange,
-    /// After the exchange, so that the place is free before the pool is told.
-    _call: Call,
     drained: tokio_util::sync::CancellationToken,
 }
 
@@ -52,7 +47,6 @@ impl ResponseBody {
     pub(crate) fn of(
         response: Response<Incoming>,
         mut exchange: Exchange,
-        call: Call,
         drained: tokio_util::sync::CancellationToken,
         deadline: Option<Instant>,
     ) -> Response<Self> {
@@ -68,7 +62,6 @@ impl ResponseBody {
             deadline,
             status_due: head.status == StatusCode::OK && early.is_none(),
             exchange,
-            _call: call,
             drained,
         };
         Response::from_parts(head, body)

@@ -9,9 +9,11 @@ use std::{
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
+use hyper::body::Incoming;
 use mesh_identity::SpiffeId;
 use mesh_telemetry::propagation;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, body::Body};
 use tracing::{Instrument, Span, field::Empty};
 
@@ -136,7 +138,7 @@ impl Target {
         let outcome = match self.prepare(request, inherited, exchange.span()) {
             Ok((outgoing, Some(at))) => {
                 match tokio::time::timeout_at(at, self.send(outgoing, &mut exchange)).await {
-                    Ok(Ok((response, lease))) => Ok((response, lease, Some(at))),
+                    Ok(Ok((response, drained))) => Ok((response, drained, Some(at))),
                     Ok(Err(failed)) => Err(failed),
                     Err(_) => Err((deadline_exceeded(), Flag::Deadline)),
                 }
@@ -144,13 +146,11 @@ impl Target {
             Ok((outgoing, None)) => self
                 .send(outgoing, &mut exchange)
                 .await
-                .map(|(response, lease)| (response, lease, None)),
+                .map(|(response, drained)| (response, drained, None)),
             Err(failed) => Err(failed),
         };
         match outcome {
-            Ok((response, Leased { call, drained }, at)) => {
-                Ok(ResponseBody::of(response, exchange, call, drained, at))
-            }
+            Ok((response, drained, at)) => Ok(ResponseBody::of(response, exchange, drained, at)),
             Err((status, flag)) => {
                 exchange.finish(status.code(), flag);
                 Err(status)
@@ -202,11 +202,12 @@ impl Target {
         ))
     }
 
+    /// The answer's head, and the token that tells that its connection's grace has ended.
     async fn send(
         &self,
         outgoing: Outgoing,
         exchange: &mut Exchange,
-    ) -> Result<(Response<hyper::body::Incoming>, Leased), (Status, Flag)> {
+    ) -> Result<(Response<Incoming>, CancellationToken), (Status, Flag)> {
         let (mut unsent, mut replayed) = (0, false);
         loop {
             let pool = self.pick().map_err(|status| (status, Flag::Unreachable))?;
@@ -220,7 +221,7 @@ impl Target {
                 }
                 Err(status) => return Err((status, Flag::Unreachable)),
             };
-            exchange.on(stream, Arc::clone(&link.connection.traffic));
+            exchange.on_lease(stream, call, Arc::clone(&link.connection.traffic));
             if let Some(peer) = &link.connection.peer {
                 exchange
                     .span()
@@ -235,10 +236,11 @@ impl Target {
             {
                 Ok(response) => {
                     pool.prove(&link);
-                    return Ok((response, Leased { call, drained }));
+                    return Ok((response, drained));
                 }
                 Err(error) => error,
             };
+            exchange.leave();
             let handed_back = error.take_message().is_some();
             let drained = drained.is_cancelled();
             match Failure::of(error.error(), handed_back, drained) {
@@ -357,10 +359,4 @@ impl Outgoing {
         *request.version_mut() = Version::HTTP_2;
         request
     }
-}
-
-/// What a call that was answered keeps of its lease.
-struct Leased {
-    call: super::pool::Call,
-    drained: tokio_util::sync::CancellationToken,
 }

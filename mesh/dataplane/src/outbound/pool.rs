@@ -93,8 +93,7 @@ impl Pool {
 
     /// A place for a call, on a connection that stands or on a new one.
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<Lease, Status> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        let call = Call(Arc::clone(self));
+        let call = Call::begin(self);
         if let Look::Found(link, stream) = self.look() {
             return Ok(Lease { link, stream, call });
         }
@@ -235,6 +234,13 @@ impl Link {
 }
 
 // === impl Call ===
+
+impl Call {
+    pub(crate) fn begin(pool: &Arc<Pool>) -> Self {
+        pool.calls.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(pool))
+    }
+}
 
 impl Drop for Call {
     fn drop(&mut self) {
