@@ -85,6 +85,27 @@ async fn bodies_that_are_not_small_json_are_refused() {
 }
 
 #[tokio::test]
+async fn headers_that_a_service_would_not_take_are_refused_at_the_gateway() {
+    let _up = undisturbed().await;
+    let anyone = Shop::running().anyone();
+    let get = async |bytes: usize| {
+        let value = "a".repeat(bytes);
+        anyone
+            .send(
+                Method::GET,
+                "/v1/products",
+                &[("x-a", value.as_str())],
+                Vec::new().into(),
+            )
+            .await
+    };
+    assert_eq!(get(8 << 10).await.status, 200);
+    for kilobytes in [12, 20, 40] {
+        assert_json_error(&get(kilobytes << 10).await, 431);
+    }
+}
+
+#[tokio::test]
 async fn unknown_query_parameters_are_refused() {
     let _up = undisturbed().await;
     let answer = Shop::running()
