@@ -23,6 +23,7 @@ pub mod server;
 pub mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod unreadable;
 
 pub use caller::{Caller, EndUser, Role};
 pub use config::ShopSettings;

@@ -14,6 +14,7 @@ use crate::error::{Chain, Error};
 use crate::jwt::Authenticated;
 use crate::outbox::Relay;
 use crate::tasks::NewTask;
+use crate::unreadable::Readable;
 
 pub(super) async fn serve(
     mut chassis: Chassis,
@@ -34,7 +35,7 @@ pub(super) async fn serve(
     chassis.routes.add_service(reflection);
     let verifier = chassis.verifier();
     let routes = std::mem::take(&mut chassis.routes).routes().prepare();
-    let service = Authenticated::new(routes, verifier);
+    let service = Authenticated::new(Readable(routes), verifier);
     // The readiness of everything behind it is registered before the first probe can be answered.
     let background = Background::new(&mut chassis);
     let serving = chassis
