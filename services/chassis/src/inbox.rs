@@ -17,7 +17,7 @@ use crate::error::{Error, Failure};
 use crate::origin::{self, Origin};
 
 use admit::{Admission, admit};
-pub(crate) use store::Cause;
+pub(crate) use store::{Cause, storable};
 
 /// How long a later version waits for the ones before it; a relay that stopped and went on again
 /// needs its lease, which is shorter.
@@ -159,6 +159,14 @@ impl Inbox {
         let event = Arc::clone(event);
         self.database
             .read(async move |tx: &mut Tx| store::successor(tx, &group, &record, &event).await)
+            .await
+    }
+
+    /// Times all gaps from now on.
+    pub(crate) async fn restart_gaps(&self) -> Result<(), Error> {
+        let group = Arc::clone(&self.group);
+        self.database
+            .transaction(async move |tx: &mut Tx| store::restart_gaps(tx, &group).await)
             .await
     }
 

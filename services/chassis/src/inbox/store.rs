@@ -141,14 +141,19 @@ pub(super) async fn park(
         .bind::<Binary, _>(&record.value)
         .bind::<Jsonb, _>(headers)
         .bind::<Nullable<SqlUuid>, _>(event.map(|event| event.event_id))
-        .bind::<Nullable<Text>, _>(event.map(|event| event.aggregate_type.as_str()))
+        .bind::<Nullable<Text>, _>(event.map(|event| storable(&event.aggregate_type)))
         .bind::<Nullable<BigInt>, _>(event.map(|event| event.aggregate_version))
         .bind::<Text, _>(cause.as_str())
-        .bind::<Text, _>(error)
+        .bind::<Text, _>(storable(error))
         .bind::<Integer, _>(1)
         .execute(tx.conn())
         .await?;
     Ok(())
+}
+
+/// PostgreSQL keeps no NUL in a text.
+pub(crate) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 pub(super) async fn unpark(tx: &mut Tx, id: i64) -> Result<(), Error> {
@@ -184,6 +189,16 @@ pub(super) async fn successor(
     let record = Record::try_from(row)?;
     let event = serde_json::from_slice(&record.value).map_err(stored)?;
     Ok(Some(Parked { id, record, event }))
+}
+
+pub(super) async fn restart_gaps(tx: &mut Tx, group: &str) -> Result<(), Error> {
+    let sql = "update parked_event set parked_at = now() \
+        where consumer_group = $1 and cause = 'GAP'";
+    diesel::sql_query(sql)
+        .bind::<Text, _>(group)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
 }
 
 /// Gaps that were waited for too long become poison.

@@ -5,6 +5,7 @@ mod offsets;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mesh_dataplane::Condition;
@@ -24,7 +25,7 @@ use super::watch::{Report, Watch};
 use crate::bus::headers::EVENT_TYPE;
 use crate::bus::{Handler, Headers};
 use crate::error::{Chain, Error};
-use crate::inbox::{Inbox, Record};
+use crate::inbox::{Inbox, Record, storable};
 
 /// Records that wait for a partition's worker; more of them wait at the broker.
 const QUEUE: usize = 32;
@@ -95,6 +96,7 @@ impl<H: Handler> Consumer<H> {
                 inbox,
                 handler,
                 dead_letters,
+                gaps_timed: AtomicBool::new(false),
             }),
             ready,
         }
@@ -139,6 +141,7 @@ impl<H: Handler> Consumer<H> {
             failed: false,
             refused: None,
         };
+        self.shared.gaps_timed.store(false, Ordering::Relaxed);
         let result = member.consume(shutdown).await;
         member.leave().await;
         result
@@ -381,11 +384,7 @@ fn record(message: &BorrowedMessage<'_>) -> Record {
         .into_iter()
         .flat_map(|headers| headers.iter())
     {
-        let value = header
-            .value
-            .map(String::from_utf8_lossy)
-            .unwrap_or_default()
-            .into_owned();
+        let value = text(header.value.unwrap_or_default());
         match header.key {
             TRACEPARENT => headers.traceparent = value,
             TRACESTATE => headers.tracestate = value,
@@ -395,8 +394,13 @@ fn record(message: &BorrowedMessage<'_>) -> Record {
     }
     Record {
         topic: message.topic().to_owned(),
-        key: String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned(),
+        key: text(message.key().unwrap_or_default()),
         value: message.payload().unwrap_or_default().to_vec(),
         headers,
     }
+}
+
+/// Text that a column takes: a record whose key or header is none must still be parked.
+fn text(bytes: &[u8]) -> String {
+    storable(&String::from_utf8_lossy(bytes))
 }

@@ -2,6 +2,7 @@
 //! while something is away, parked when they never can be.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
@@ -24,6 +25,9 @@ const BACKOFF: Backoff = Backoff {
 /// The answer to a dead letter is waited for this long; then it is tried again.
 const DEAD_LETTER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What a dead letter says of its error: with the record it must fit into one the broker takes.
+const DEAD_LETTER_ERROR_MAX: usize = 2000;
+
 /// A record with its place on the topic.
 pub(super) struct Incoming {
     pub(super) record: Arc<Record>,
@@ -44,6 +48,8 @@ pub(super) struct Shared<H> {
     pub(super) inbox: Inbox,
     pub(super) handler: Arc<H>,
     pub(super) dead_letters: DeadLetters,
+    /// Whether gaps are timed from when this member, and the database, were last away.
+    pub(super) gaps_timed: AtomicBool,
 }
 
 /// Copies of what could not be applied, for people.
@@ -187,6 +193,7 @@ impl<H: Handler> Worker<H> {
         offset: i64,
         error: &str,
     ) -> bool {
+        let error = shortened(error);
         tracing::error!(
             error, topic = %record.topic, key = %record.key, offset, "event is parked with its key"
         );
@@ -224,11 +231,18 @@ impl<H: Handler> Worker<H> {
 // === impl Shared ===
 
 impl<H: Handler> Shared<H> {
-    /// Makes gaps that nothing has closed dead letters.
+    /// Makes gaps that nothing has closed dead letters. What closes a gap cannot come while nobody
+    /// consumes, or nothing can be stored: that time does not count.
     pub(super) async fn expire_gaps(&self) {
+        if !self.gaps_timed.load(Ordering::Relaxed) {
+            let restarted = self.inbox.restart_gaps().await.is_ok();
+            self.gaps_timed.store(restarted, Ordering::Relaxed);
+            return;
+        }
         let records = match self.inbox.expire_gaps().await {
             Ok(records) => records,
             Err(error) => {
+                self.gaps_timed.store(false, Ordering::Relaxed);
                 tracing::debug!(error = %Chain(&error), "gaps are looked at later");
                 return;
             }
@@ -283,6 +297,11 @@ impl DeadLetters {
         *slot = Some(producer);
         Ok(())
     }
+}
+
+/// An error may quote all of what it complains about.
+fn shortened(error: &str) -> &str {
+    &error[..error.floor_char_boundary(DEAD_LETTER_ERROR_MAX)]
 }
 
 fn consume_span(record: &Record) -> Span {

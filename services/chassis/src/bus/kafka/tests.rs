@@ -143,6 +143,20 @@ async fn a_record_that_cannot_be_decoded_is_parked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn poison_that_no_column_or_header_takes_is_parked_all_the_same() {
+    let rig = Rig::start(Recorder::default()).await;
+    rig.produce("with\0nul", b"{").await;
+    let event = testing::event("Nul\0Event", "note\0", "o1", 1, &());
+    rig.produce("o1", &serde_json::to_vec(&event).unwrap())
+        .await;
+    // What is wrong with it is told in as many bytes as the record has.
+    let long = serde_json::json!({"version": "x".repeat(600_000)});
+    rig.produce("long", long.to_string().as_bytes()).await;
+    rig.dead_letters(3).await;
+    rig.parked_rows(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_away_for_now_is_waited_for_in_order() {
     let rig = Rig::start(Recorder::failing("o1", 1, Kind::Unavailable, 4)).await;
     rig.publish("o1", 1).await;
@@ -179,6 +193,21 @@ async fn a_gap_is_closed_although_a_crash_came_between() {
     rig.receive(&second).await;
     rig.produce("o1", &serde_json::to_vec(&second).unwrap())
         .await;
+    rig.applied(&[("o1", 1), ("o1", 2), ("o1", 3)]).await;
+    rig.parked(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_is_not_timed_while_nobody_consumes() {
+    let mut rig = Rig::start(Recorder::default()).await;
+    for version in [1, 3] {
+        rig.produce_event("o1", version).await;
+    }
+    rig.parked(&[("o1", "GAP")]).await;
+    rig.stop_consumer().await;
+    rig.age_parked().await;
+    rig.start_consumer().await;
+    rig.produce_event("o1", 2).await;
     rig.applied(&[("o1", 1), ("o1", 2), ("o1", 3)]).await;
     rig.parked(&[]).await;
 }

@@ -288,6 +288,23 @@ impl Rig {
         }
     }
 
+    /// Waits until so many are parked, of whatever keys.
+    pub(super) async fn parked_rows(&self, count: usize) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let read = self.database.read(async |tx: &mut Tx| {
+                let sql = "select id from parked_event where cause = 'POISON'";
+                Ok::<_, Error>(diesel::sql_query(sql).execute(tx.conn()).await?)
+            });
+            let rows = read.await.unwrap();
+            if rows == count {
+                return;
+            }
+            assert!(Instant::now() < end, "{rows} instead of {count} are parked");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub(super) async fn waiting_in_outbox(&self) -> usize {
         let read = self.database.read(async |tx: &mut Tx| {
             let sql = "select seq from outbox where published_at is null";
