@@ -136,14 +136,18 @@ impl Server {
                 opened,
             });
         };
-        // Never closed, so there is always a permit in the end.
-        let _permit = self.handshakes.acquire().await;
-        let shown = identity.server()?;
-        let acceptor = TlsAcceptor::from(Arc::clone(&shown.config));
-        let tls = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(tcp))
+        // The wait for a place counts: behind others that stall it would have no bound at all.
+        let handshake = async {
+            // Never closed, so there is always a permit in the end.
+            let _permit = self.handshakes.acquire().await;
+            let shown = identity.server()?;
+            let acceptor = TlsAcceptor::from(Arc::clone(&shown.config));
+            let tls = acceptor.accept(tcp).await.map_err(Refused::Tls)?;
+            Ok::<_, Refused>((tls, shown))
+        };
+        let (tls, shown) = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake)
             .await
-            .map_err(|_| Refused::Timeout)?
-            .map_err(Refused::Tls)?;
+            .map_err(|_| Refused::Timeout)??;
         mesh_transport::require_h2(tls.get_ref().1)?;
         let peer = mesh_transport::peer_identity(tls.get_ref().1)?;
         let opened = self.opened(remote, Some(peer), Some(shown));

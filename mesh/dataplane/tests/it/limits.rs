@@ -6,7 +6,7 @@ use mesh_dataplane::Settings;
 use tokio::{io::AsyncReadExt, net::TcpStream, time::Instant};
 use tonic::Code;
 
-use crate::support::{World, client, eventually, ready, repeat, say};
+use crate::support::{Served, World, client, eventually, ready, repeat, say};
 
 #[tokio::test]
 async fn stalled_handshakes_are_cut_and_others_are_served_meanwhile() {
@@ -14,23 +14,44 @@ async fn stalled_handshakes_are_cut_and_others_are_served_meanwhile() {
     let served = world
         .serve(world.settings("order"), Some(world.identity("order")))
         .await;
-    let mut stalled = Vec::new();
-    for _ in 0..100 {
-        stalled.push(
-            TcpStream::connect(served.serving.local_addr())
-                .await
-                .unwrap(),
-        );
-    }
+    let stalled = stall(&served, 100).await;
     let caller = world.workload("alpha").await;
     ready(&caller).await;
     let begin = Instant::now();
     client(&caller, "order").echo(say("?", 0)).await.unwrap();
     assert!(begin.elapsed() < Duration::from_secs(2));
+    assert_cut_in_time(stalled).await;
+}
+
+#[tokio::test]
+async fn handshakes_that_wait_behind_stalled_ones_are_cut_in_time_too() {
+    let world = World::new();
+    let served = world
+        .serve(world.settings("order"), Some(world.identity("order")))
+        .await;
+    // More than handshakes may go on at once.
+    assert_cut_in_time(stall(&served, 300).await).await;
+    let caller = world.workload("alpha").await;
+    ready(&caller).await;
+    client(&caller, "order").echo(say("?", 0)).await.unwrap();
+}
+
+async fn stall(served: &Served, count: usize) -> Vec<TcpStream> {
+    let mut stalled = Vec::new();
+    for _ in 0..count {
+        let address = served.serving.local_addr();
+        stalled.push(TcpStream::connect(address).await.unwrap());
+    }
+    stalled
+}
+
+/// Five seconds for a handshake, and three for a busy machine.
+async fn assert_cut_in_time(stalled: Vec<TcpStream>) {
+    let until = Instant::now() + Duration::from_secs(8);
     for mut connection in stalled {
         let mut rest = Vec::new();
         let cut = connection.read_to_end(&mut rest);
-        let cut = tokio::time::timeout(Duration::from_secs(8), cut).await;
+        let cut = tokio::time::timeout_at(until, cut).await;
         // A reset is as good an end as an orderly one.
         assert!(cut.is_ok(), "still open");
         assert!(rest.is_empty(), "nothing was served");
