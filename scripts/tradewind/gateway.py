@@ -46,6 +46,17 @@ ERRORS = (
 
 JSON_TYPE = r'(?i)application/json\s*(;\s*charset="?utf-8"?\s*)?'
 
+# The transcoder lets a query parameter override the field that the path or the body has set:
+# /v1/orders/A?order_id=B would be about B. So only those that a method documents come through,
+# spelled plainly. Lists take no field from elsewhere: there the transcoder's own check is enough.
+PARAMETERS = {
+    "GET": r"/v1/[^/?]+/?(\?.*)?|[^?]*\??",
+    "POST": r"[^?]*\??",
+    "PATCH": r"[^?]*(\?((update_mask|updateMask)=[^&]*)?)?",
+    "DELETE": r"[^?]*(\?(etag=[^&]*)?)?",
+}
+BAD_PARAMETER = "a query parameter is not one of this method"
+
 
 def config_file(instance: Instance) -> Path:
     """The rendered bootstrap."""
@@ -66,7 +77,7 @@ def prepare(instance: Instance, otlp_endpoint: str | None = None) -> None:
         DESCRIPTORS=paths.DESCRIPTORS, SDS_SOCKET=instance.sds_socket,
         LOCAL_REPLIES=textwrap.indent(_local_replies(), " " * 20),
         ROUTES=textwrap.indent(_routes(), " " * 24),
-        NOT_JSON_ROUTES=textwrap.indent(_not_json_routes(), " " * 24),
+        REFUSED_ROUTES=textwrap.indent(_not_json_routes() + _bad_query_routes(), " " * 24),
         TRACING=textwrap.indent(_tracing(otlp_endpoint), " " * 16),
         CLUSTERS=textwrap.indent(_clusters(instance, otlp_endpoint), " " * 4),
     ))
@@ -123,6 +134,28 @@ def _not_json_routes() -> str:
             },
         }
         for method in ("POST", "PUT", "PATCH")
+    ])
+
+
+def _bad_query_routes() -> str:
+    disabled = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
+    return _items([
+        {
+            "match": {
+                "prefix": "/v1/",
+                "headers": [
+                    {"name": ":method", "string_match": {"exact": method}},
+                    {
+                        "name": ":path", "invert_match": True,
+                        "string_match": {"safe_regex": {"regex": allowed}},
+                    },
+                ],
+            },
+            "direct_response": {"status": 400, "body": {"inline_string": BAD_PARAMETER}},
+            # The token is looked at first, as everywhere.
+            "typed_per_filter_config": {"envoy.filters.http.grpc_json_transcoder": disabled},
+        }
+        for method, allowed in PARAMETERS.items()
     ])
 
 
