@@ -8,8 +8,6 @@ use std::{
     time::Duration,
 };
 
-use tokio_util::sync::CancellationToken;
-
 use super::*;
 use crate::{
     metrics::Direction,
@@ -42,15 +40,9 @@ fn pool() -> (Arc<Pool>, Arc<Connection>, impl Sized) {
         age: Duration::from_secs(60),
         mutual_tls: false,
     });
-    let dialer = Dialer {
-        registry,
-        identity: None,
-        connection_age: Duration::from_secs(60),
-        drain_grace: Duration::ZERO,
-        background: Arc::new(CancellationToken::new().drop_guard()),
-    };
+    let dialer = Dialer::plaintext(&registry);
     let connection = Arc::clone(registered.connection());
-    let pool = Pool::new(Endpoint { address, id }, Arc::new(dialer));
+    let pool = Pool::new(Endpoint { address, id }, dialer);
     (pool, connection, registered)
 }
 

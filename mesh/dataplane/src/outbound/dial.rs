@@ -172,6 +172,18 @@ impl Dialer {
         })
     }
 
+    /// For tests of what stands on it.
+    #[cfg(test)]
+    pub(crate) fn plaintext(registry: &Arc<Registry>) -> Arc<Self> {
+        Arc::new(Self {
+            registry: Arc::clone(registry),
+            identity: None,
+            connection_age: Duration::from_secs(60),
+            drain_grace: Duration::ZERO,
+            background: Arc::new(CancellationToken::new().drop_guard()),
+        })
+    }
+
     async fn shake_hands(&self, endpoint: &Endpoint) -> Result<(Socket, Opened), DialError> {
         // Before the dial: without an identity nothing should even be seen on the wire.
         let shown = match &self.identity {

@@ -55,6 +55,8 @@ pub(crate) struct Call(Arc<Pool>);
 struct State {
     links: Vec<Arc<Link>>,
     dialing: bool,
+    /// The endpoint is no longer announced: whatever was under way leads to no connection.
+    closed: bool,
     backoff: Backoff,
 }
 
@@ -127,9 +129,13 @@ impl Pool {
         self.freed();
     }
 
-    /// Takes all connections out; each ends when its calls have ended.
+    /// Takes all connections out, for good; each ends when its calls have ended.
     pub(crate) fn close(&self) {
-        self.lock().links.clear();
+        let mut state = self.lock();
+        state.closed = true;
+        state.links.clear();
+        drop(state);
+        self.freed();
     }
 
     /// The connection has answered a call.
@@ -158,6 +164,11 @@ impl Pool {
             return found;
         }
         let mut state = self.lock();
+        if state.closed {
+            let Endpoint { address, id } = &self.endpoint;
+            let text = format!("{id} at {address}: no longer announced");
+            return Look::Failing(Status::unavailable(text));
+        }
         state.links.retain(|link| link.is_usable());
         if state.dialing || state.links.len() >= CONNECTIONS_MAX {
             return Look::Wait;
@@ -178,6 +189,8 @@ impl Pool {
         let mut state = self.lock();
         state.dialing = false;
         match dialed {
+            // Nobody would ever take it out again; dropped, it ends.
+            Ok(_) if state.closed => drop(state),
             Ok(dialed) => {
                 state.links.push(Arc::new(dialed.link.clone()));
                 drop(state);
@@ -264,3 +277,6 @@ impl Drop for Waiting<'_> {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests;
