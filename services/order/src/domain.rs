@@ -92,6 +92,9 @@ pub enum Refusal {
     /// The order would cost more than 64 bits can count.
     #[error("the amount of line {0} is too large to be counted")]
     TooLarge(usize),
+    /// There is no payment of nothing, and without one no order is ever settled.
+    #[error("the order costs nothing")]
+    Free,
 }
 
 /// An order. Its lines and prices never change; its state does.
@@ -237,10 +240,12 @@ fn total(wished: &[WishedLine], lines: &[Line]) -> Result<Money, Refusal> {
             .checked_add(line.amount)
             .map_err(|_| Refusal::TooLarge(wish.index))?;
     }
-    if foreign.is_empty() {
+    if !foreign.is_empty() {
+        Err(Refusal::MixedCurrencies(foreign))
+    } else if total.is_positive() {
         Ok(total)
     } else {
-        Err(Refusal::MixedCurrencies(foreign))
+        Err(Refusal::Free)
     }
 }
 

@@ -93,6 +93,7 @@ fn refused(refusal: &Refusal, text: String) -> Failure {
                 "makes the amount too large",
             );
         }
+        Refusal::Free => violations.add("lines", "must cost something altogether"),
     }
     violations.into()
 }

@@ -126,12 +126,12 @@ fn amounts_beyond_what_can_be_counted_are_refused() {
 }
 
 #[test]
-fn an_order_that_costs_nothing_is_an_order() {
-    let free = [product(1, money(0, "EUR"))];
-    assert_eq!(
-        place(&wish(&[(1, 999)]), &free).unwrap().total,
-        money(0, "EUR")
-    );
+fn an_order_must_cost_something_but_not_each_of_its_lines() {
+    let products = [product(1, money(0, "EUR")), product(2, money(1, "EUR"))];
+    let free = place(&wish(&[(1, 999)]), &products);
+    assert_eq!(free, Err(Refusal::Free));
+    let gift = place(&wish(&[(1, 1), (2, 1)]), &products).unwrap();
+    assert_eq!(gift.total, money(1, "EUR"));
 }
 
 #[test]

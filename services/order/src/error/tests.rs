@@ -83,6 +83,7 @@ fn refused_lines_are_named_as_the_caller_wrote_them() {
 
     let mixed = Error::from(Refusal::MixedCurrencies(vec![1, 2]));
     assert_eq!(fields(mixed), ["lines[1].productId", "lines[2].productId"]);
+    assert_eq!(fields(Refusal::Free.into()), ["lines"]);
     let large = Error::from(Refusal::TooLarge(4));
     assert_eq!(fields(large), ["lines[4].quantity"]);
 }
