@@ -257,17 +257,6 @@ impl Wish {
     }
 }
 
-// === impl Scope ===
-
-impl Scope {
-    pub(crate) fn holds(&self, customer: &str) -> bool {
-        match self {
-            Self::Own(own) => own.0 == customer,
-            Self::Any => true,
-        }
-    }
-}
-
 // === impl Email ===
 
 impl Email {

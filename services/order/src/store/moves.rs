@@ -14,16 +14,20 @@ use crate::saga::{self, Capture, Effect, Input, Reason, Status, Step};
 use crate::{events, tasks};
 
 /// The order with its row locked until the transaction ends. Every move begins with it, so the
-/// moves of one order, and its versions, come one after the other.
+/// moves of one order, and its versions, come one after the other. An order out of scope is
+/// neither locked nor waited for: that would tell that it exists.
 pub(super) async fn lock(tx: &mut Tx, scope: &Scope, id: OrderId) -> Result<Order, Error> {
-    let row: Option<OrderRow> = orders::table
+    let select = orders::table
         .find(id.0)
         .select(OrderRow::as_select())
-        .for_no_key_update()
-        .first(tx.conn())
-        .await
-        .optional()?;
-    let row = row.filter(|row| scope.holds(row.customer_id()));
+        .for_no_key_update();
+    let row: Option<OrderRow> = match scope {
+        Scope::Own(customer) => {
+            let own = select.filter(orders::customer_id.eq(&customer.0));
+            own.first(tx.conn()).await.optional()?
+        }
+        Scope::Any => select.first(tx.conn()).await.optional()?,
+    };
     with_lines(tx, row.ok_or(Error::NotFound)?).await
 }
 

@@ -104,10 +104,6 @@ impl OrderRow {
         self.id
     }
 
-    pub(super) fn customer_id(&self) -> &str {
-        &self.customer_id
-    }
-
     pub(super) fn into_domain(self, lines: Vec<LineRow>) -> Result<Order, Error> {
         let stored = |what| Error::Stored {
             order: self.id,

@@ -1,9 +1,14 @@
+use std::sync::Arc;
+
 use shop_chassis::tasks::TaskState;
-use shop_chassis::{Failure, Kind, testing};
+use shop_chassis::{Failure, Kind, Tx, testing};
+use tokio::sync::Notify;
 use tonic::Code;
 
+use super::super::moves;
 use super::desk::{Desk, payment_authorized, stock_reserved};
 use crate::domain::{CustomerId, OrderId, Scope};
+use crate::error::Error;
 use crate::now;
 use crate::saga::{Reason, State, Status};
 
@@ -181,4 +186,31 @@ async fn another_customer_cancels_nothing() {
         .unwrap_err();
     assert_eq!(Failure::from(refused).kind(), Kind::NotFound);
     assert_eq!(desk.state(id).await, State::PLACED);
+}
+
+#[tokio::test]
+async fn another_customer_does_not_wait_for_an_order_that_is_moving() {
+    let desk = Desk::open().await;
+    let id = desk.place().await;
+    let (held, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let moving = tokio::spawn({
+        let (database, held, release) = (desk.database.clone(), held.clone(), release.clone());
+        async move {
+            let hold = async move |tx: &mut Tx| {
+                moves::lock(tx, &Scope::Any, id).await?;
+                held.notify_one();
+                release.notified().await;
+                Ok::<_, Error>(())
+            };
+            database.transaction(hold).await
+        }
+    });
+    held.notified().await;
+    let scope = Scope::Own(CustomerId("c2".to_owned()));
+    let caller = testing::customer("c2");
+    let refused = desk.store.cancel(&caller, scope, id, now()).await;
+    // Had it waited, it would have been told that the order is locked.
+    assert!(matches!(refused, Err(Error::NotFound)), "{refused:?}");
+    release.notify_one();
+    moving.await.unwrap().unwrap();
 }
