@@ -69,6 +69,7 @@ struct Outgoing {
     uri: Uri,
     headers: HeaderMap,
     body: Replay,
+    deadline: Option<Instant>,
 }
 
 // === impl MeshChannel ===
@@ -158,7 +159,8 @@ impl Target {
         }
     }
 
-    /// Writes what the peer must know: where it is, how long we wait, which trace this is.
+    /// Writes what the peer must know, where it is and which trace this is, and says until when we
+    /// wait.
     fn prepare(
         &self,
         request: Request<Body>,
@@ -172,12 +174,8 @@ impl Target {
         let now = Instant::now();
         let asked = asked.and_then(|timeout| now.checked_add(timeout));
         let at = [asked, inherited].into_iter().flatten().min();
-        if let Some(at) = at {
-            let left = at.saturating_duration_since(now);
-            if left.is_zero() {
-                return Err((deadline_exceeded(), Flag::Deadline));
-            }
-            headers.insert(deadline::GRPC_TIMEOUT, deadline::format(left));
+        if at.is_some_and(|at| at <= now) {
+            return Err((deadline_exceeded(), Flag::Deadline));
         }
         propagation::inject(span, &mut headers);
         headers
@@ -197,6 +195,7 @@ impl Target {
                 uri,
                 headers,
                 body,
+                deadline: at,
             },
             at,
         ))
@@ -356,6 +355,11 @@ impl Outgoing {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
+        if let Some(at) = self.deadline {
+            // Anew for each attempt: a dial and a first attempt have taken their part.
+            let left = deadline::format(at.saturating_duration_since(Instant::now()));
+            request.headers_mut().insert(deadline::GRPC_TIMEOUT, left);
+        }
         *request.version_mut() = Version::HTTP_2;
         request
     }

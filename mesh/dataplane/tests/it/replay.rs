@@ -27,6 +27,10 @@ async fn calling(world: &World, account: &str, peer: &Peer) -> Workload {
 }
 
 async fn call(workload: &Workload, body: Body) -> Result<Response<ResponseBody>, Status> {
+    send(workload, request(body)).await
+}
+
+fn request(body: Body) -> Request<Body> {
     let mut request = Request::new(body);
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = "/peer.v1.Peer/Call".parse().unwrap();
@@ -36,6 +40,13 @@ async fn call(workload: &Workload, body: Body) -> Result<Response<ResponseBody>,
     request
         .headers_mut()
         .insert("x-mark", "kept".parse().unwrap());
+    request
+}
+
+async fn send(
+    workload: &Workload,
+    request: Request<Body>,
+) -> Result<Response<ResponseBody>, Status> {
     let answered = workload.channel("peer").oneshot(request);
     tokio::time::timeout(Duration::from_secs(10), answered)
         .await
@@ -72,6 +83,26 @@ async fn a_refused_call_is_sent_once_more_with_the_same_head_and_body() {
     let (outcome, bodies) = outcome(&[Act::RefuseAfterReading, Act::Answer], message()).await;
     assert_eq!(outcome.unwrap().headers()["grpc-status"], "0");
     assert_eq!(bodies, [BODY, BODY]);
+}
+
+#[tokio::test]
+async fn the_second_attempt_is_given_the_time_that_is_left() {
+    let world = World::new();
+    let mut peer = peer(&[Act::RefuseAfterReading, Act::Answer]).await;
+    let workload = calling(&world, "order", &peer).await;
+    let mut request = request(message());
+    request
+        .headers_mut()
+        .insert("grpc-timeout", "9S".parse().unwrap());
+    send(&workload, request).await.unwrap();
+    let mut microseconds = async || {
+        let (headers, _) = peer.arrived.recv().await.unwrap();
+        let text = headers["grpc-timeout"].to_str().unwrap();
+        let digits = text.strip_suffix('u').unwrap();
+        digits.parse::<u64>().unwrap()
+    };
+    let (first, second) = (microseconds().await, microseconds().await);
+    assert!(first < 9_000_000 && second < first, "{first} then {second}");
 }
 
 #[tokio::test]
