@@ -89,13 +89,15 @@ impl OwnIdentity {
     }
 
     fn newest(&self) -> Result<(Arc<Identity>, MutexGuard<'_, Made>), Unusable> {
+        // The lock first: otherwise a reader of the old identity could put it in force again after
+        // a reader of the new one, and both changes would count as epochs.
+        // What is made of a half-made state is thrown away with the next identity.
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let identity = self.source.current().ok_or(Unusable::None)?;
         // Nobody should take it any more; showing it would only move the failure to the peer.
         if identity.svid.not_after <= SystemTime::now() {
             return Err(Unusable::Expired);
         }
-        // What is made of a half-made state is thrown away with the next identity.
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if !made
             .from
             .as_ref()
