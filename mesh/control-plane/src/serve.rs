@@ -46,6 +46,18 @@ const STREAMS_MAX: u32 = 16;
 /// Size of all headers of a request in bytes: a token takes 350.
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
 
+/// As much as the longest request that is decoded: anybody may connect here, token or not.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+
+/// All requests of a connection together.
+const CONNECTION_WINDOW_BYTES: u32 = 128 * 1024;
+
+/// An answer takes 3 KiB.
+const SEND_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Requests that were reset before we saw them, or by us: a good client makes one request.
+const RESETS_MAX: usize = 20;
+
 /// Idle peers are asked for a sign of life, and cut without one.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -171,6 +183,11 @@ async fn exchange(
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEADER_BYTES_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buf_size(SEND_BUFFER_BYTES)
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(RESETS_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(connection);
     let age = tokio::time::sleep(CONNECTION_AGE_MAX);
