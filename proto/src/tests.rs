@@ -100,7 +100,11 @@ fn only_public_services_have_routes() {
 fn the_descriptor_set_keeps_the_routes() {
     // An encoder that does not know the annotation drops it, and every path answers 404.
     let route = b"/v1/orders/{order_id}:cancel";
-    assert!(super::FILE_DESCRIPTOR_SET.windows(route.len()).any(|window| window == route));
+    assert!(
+        super::FILE_DESCRIPTOR_SET
+            .windows(route.len())
+            .any(|window| window == route)
+    );
 }
 
 #[test]
