@@ -29,6 +29,9 @@ RPC_TIMEOUT_SECONDS = 60
 # What programs may inherit from the caller's environment; the rest would make starts differ.
 INHERITED = ("HOME", "JAVA_HOME", "LANG", "PATH", "TMPDIR", "TZ")
 
+# Longer than the slowest program may take to end (a service drains for half a minute).
+LEAVE_TIMEOUT_SECONDS = 90
+
 RUNNING_STATES = ("RUNNING", "STARTING", "BACKOFF")
 
 
@@ -42,10 +45,18 @@ class Supervisor:
 
     def alive(self) -> bool:
         """Whether it answers. Another checkout's supervisor is refused, not used."""
-        try:
-            self._rpc.supervisor.getState()
-        except (OSError, http.client.HTTPException):
-            return False
+        deadline = time.monotonic() + LEAVE_TIMEOUT_SECONDS
+        while True:
+            try:
+                self._rpc.supervisor.getState()
+                break
+            except (OSError, http.client.HTTPException):
+                return False
+            except xmlrpc.client.Fault:
+                # It was told to go and answers nothing else until its programs have ended.
+                if time.monotonic() > deadline:
+                    raise Failure(f"supervisord does not end; see {self._instance.logs}") from None
+                time.sleep(0.1)
         # Sockets belong to the user: the same number may be the instance of another checkout.
         number = self._instance.number
         if owner(number) != str(paths.ROOT):
