@@ -191,8 +191,13 @@ impl<H: Handler> Member<H> {
             }
             Report::Revoked(partitions) => {
                 for key in partitions {
-                    if let Some(partition) = self.partitions.remove(&key) {
-                        partition.stop.cancel();
+                    let Some(partition) = self.partitions.remove(&key) else {
+                        continue;
+                    };
+                    partition.stop.cancel();
+                    if partition.waiting.is_some() {
+                        // librdkafka would keep it paused if it came back.
+                        self.flow(&key, true);
                     }
                 }
             }

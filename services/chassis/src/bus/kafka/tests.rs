@@ -5,8 +5,10 @@
 mod rig;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use mesh_dataplane::Readiness;
 use mesh_telemetry::propagation::TraceContext;
 use tracing::Instrument;
 
@@ -259,6 +261,29 @@ async fn a_consumer_that_comes_back_goes_on_where_it_was() {
         1,
         "its offset was committed"
     );
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_was_paused_and_lost_goes_on_when_it_comes_back() {
+    let rig = Rig::start(Recorder::stalled()).await;
+    // More of each partition than its queue holds.
+    let keys: Vec<String> = (0..20).map(|number| format!("o{number}")).collect();
+    let mut expected = Vec::new();
+    for key in &keys {
+        for version in 1..=8 {
+            rig.publish(key, version).await;
+            expected.push((key.as_str(), version));
+        }
+    }
+    let relay = rig.relay();
+    rig.recorder.asked().await;
+    let other = Arc::new(Recorder::stalled());
+    let member = rig.member(&other, &Readiness::default());
+    other.asked().await;
+    member.stop().await;
+    rig.recorder.stalled.store(false, Ordering::Relaxed);
+    rig.applied(&expected).await;
     relay.stop().await;
 }
 

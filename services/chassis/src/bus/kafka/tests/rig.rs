@@ -1,6 +1,7 @@
 //! One topic, one database, one consumer: what each test of the bus has of its own.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub(super) struct Recorder {
     pub(super) traces: Mutex<Vec<Option<TraceContext>>>,
     attempts: Mutex<HashMap<(String, i64), u32>>,
     fails: Option<(&'static str, i64, Kind, u32)>,
+    /// Nothing can be applied for as long as this is set.
+    pub(super) stalled: AtomicBool,
 }
 
 pub(super) struct Rig {
@@ -91,6 +94,22 @@ impl Recorder {
         }
     }
 
+    pub(super) fn stalled() -> Self {
+        Self {
+            stalled: AtomicBool::new(true),
+            ..Self::default()
+        }
+    }
+
+    /// Waits until it was given anything.
+    pub(super) async fn asked(&self) {
+        let end = Instant::now() + PATIENCE;
+        while self.attempts.lock().unwrap().is_empty() {
+            assert!(Instant::now() < end, "nothing is delivered");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub(super) fn attempts(&self, key: &str, version: i64) -> u32 {
         let attempts = self.attempts.lock().unwrap();
         attempts
@@ -117,6 +136,9 @@ impl Handler for Recorder {
             *attempt += 1;
             *attempt
         };
+        if AtomicBool::load(&self.stalled, Ordering::Relaxed) {
+            return Err(Failure::new(Kind::Unavailable, "stalled"));
+        }
         if let Some((key, version, kind, times)) = self.fails
             && place == (key.to_owned(), version)
             && attempt <= times
@@ -170,14 +192,18 @@ impl Rig {
         }
     }
 
-    pub(super) async fn start_consumer(&mut self) {
-        let readiness = Readiness::default();
+    /// One more member of the group.
+    pub(super) fn member(&self, handler: &Arc<Recorder>, ready: &Readiness) -> Stoppable {
         let id = testing::background("test").peer().unwrap().clone();
         let inbox = Inbox::new(self.database.clone(), &self.group, id);
-        let condition = readiness.condition("consumer");
-        let handler = Arc::clone(&self.recorder);
-        let consumer = Consumer::new(self.client.clone(), self.topics, inbox, handler, condition);
-        self.consumer = Some(Stoppable::run(async move |stop| consumer.run(stop).await));
+        let (handler, ready) = (Arc::clone(handler), ready.condition("consumer"));
+        let consumer = Consumer::new(self.client.clone(), self.topics, inbox, handler, ready);
+        Stoppable::run(async move |stop| consumer.run(stop).await)
+    }
+
+    pub(super) async fn start_consumer(&mut self) {
+        let readiness = Readiness::default();
+        self.consumer = Some(self.member(&self.recorder, &readiness));
         tokio::time::timeout(PATIENCE, readiness.ready())
             .await
             .expect("the consumer is ready");
