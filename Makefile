@@ -1,6 +1,6 @@
 # Every command of the project, thin: the work is in scripts/. `make` alone shows this list.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs order declined test soak lint ci fmt proto doctor clean
+.PHONY: help up down status logs order declined test soak bench lint ci fmt proto doctor clean
 
 TRADEWIND := scripts/tradewind.sh
 
@@ -30,6 +30,15 @@ test:      ## run all tests beside a running shop; ARGS="..." goes to cargo test
 
 soak:      ## run the tests that need minutes at their full length
 	@$(TRADEWIND) test --soak -- $(ARGS)
+
+bench:     ## measure what the mesh and an order cost; one of them: make bench B=mesh_tax
+	@bench/run.sh $(B) $(ARGS)
+
+chaos:     ## faults under load, then reconcile; SEED= and MINUTES= (3) may be given
+	@$(TRADEWIND) chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+
+reconcile: ## check every order of make up: databases against each other and the provider
+	@cargo run --quiet --locked --package shop-checker -- reconcile $(ARGS)
 
 lint:      ## formatting, clippy, forbidden edges, scripts, spelling, generated code
 	@scripts/lint.sh

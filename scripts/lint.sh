@@ -22,7 +22,7 @@ sources() {
 }
 
 shell_scripts() {
-    mapfile -t scripts < <(sources 'scripts/*.sh' scripts/token .ci/run)
+    mapfile -t scripts < <(sources 'scripts/*.sh' scripts/token .ci/run bench/run.sh)
     .local/lint/bin/shellcheck --external-sources "${scripts[@]}"
 }
 
@@ -44,7 +44,7 @@ columns() {
 }
 
 python_compiles() {
-    mapfile -t files < <(sources 'scripts/*.py')
+    mapfile -t files < <(sources 'scripts/*.py' 'bench/*.py')
     python3 -B -c '
 import ast, sys
 for path in sys.argv[1:]:
@@ -53,10 +53,12 @@ for path in sys.argv[1:]:
 }
 
 # The mesh owns its connections: tonic's own server and channel can neither rotate without lost
-# calls nor end one stream. clippy refuses the types; this also finds the module in a `use`.
+# calls nor end one stream. clippy refuses the types; this also finds the module in a `use`. The
+# benchmarks are exempt: there it is the yardstick, in a workspace that no service is part of.
 no_tonic_transport() {
     local found
-    found="$(sources '*.rs' | xargs grep -nE '(tonic::transport|transport::(Server|Channel))\b' |
+    found="$(sources '*.rs' | grep -v '^bench/' |
+        xargs grep -nE '(tonic::transport|transport::(Server|Channel))\b' |
         grep -vE ':[0-9]+: *//')"
     if [[ -n "$found" ]]; then
         echo "$found"
@@ -88,6 +90,10 @@ check "tonic::transport" no_tonic_transport
 check "generated code" scripts/proto.sh --check
 # The profile of the tests, so that both share what is compiled.
 check "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+# A workspace of their own; the same target folder, so that both share what is compiled.
+check "format of bench" cargo fmt --manifest-path bench/Cargo.toml --check
+check "clippy of bench" cargo clippy --manifest-path bench/Cargo.toml --target-dir target \
+    --all-targets --locked -- -D warnings
 
 if ((${#failed[@]})); then
     printf '\nfailed: %s\n' "$(IFS=','; echo "${failed[*]}")"

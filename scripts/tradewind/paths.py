@@ -40,5 +40,5 @@ def target_dir() -> Path:
 
 
 def binary(name: str) -> Path:
-    """A binary of this workspace, as `cargo build` leaves it."""
-    return target_dir() / "debug" / name
+    """A binary of this workspace, as `cargo build` leaves it; the benchmarks run release ones."""
+    return target_dir() / os.environ.get("TRADEWIND_PROFILE", "debug") / name

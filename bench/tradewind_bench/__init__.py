@@ -1,0 +1,1 @@
+"""What the mesh and an order cost on this machine. `bench/README.md` says how to read it."""
