@@ -64,6 +64,18 @@ static TASK_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
     )
 });
 
+static LEASES_OVERTAKEN: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter(
+        "shop_leases_overtaken_total",
+        "Tasks taken from an owner that let its lease run out: it died, or stood still.",
+        &["kind"],
+    )
+});
+
+pub(crate) fn lease_overtaken(kind: &str) {
+    LEASES_OVERTAKEN.with_label_values(&[kind]).inc();
+}
+
 pub(crate) fn outbox_waits(events: i64, oldest_seconds: i64) {
     OUTBOX_BACKLOG.with_label_values::<&str>(&[]).set(events);
     OUTBOX_AGE

@@ -71,6 +71,9 @@ pub(crate) struct Leased {
     pub(crate) tracestate: Option<String>,
     #[diesel(sql_type = Timestamptz)]
     pub(crate) created_at: DateTime<Utc>,
+    /// Whether another lease of it ran out: its owner died, or stood still.
+    #[diesel(sql_type = Bool)]
+    pub(crate) overtaken: bool,
 }
 
 #[derive(QueryableByName)]
@@ -100,7 +103,7 @@ const INSERT: &str = "insert into task \
 
 /// A task whose lease ran out is as good as ready: its worker is gone or too slow.
 const LEASE: &str = "with due as ( \
-        select id from task \
+        select id, state as was from task \
         where kind = any($1) and state in ('READY', 'LEASED') and run_at <= now() \
             and (state = 'READY' or lease_until < now()) \
         order by run_at limit $2 for update skip locked) \
@@ -109,7 +112,8 @@ const LEASE: &str = "with due as ( \
         updated_at = now() \
     from due where task.id = due.id \
     returning task.id, kind, subject_id, payload, attempt, lease_epoch, giving_up, last_error, \
-        on_behalf_of, correlation_id, causation_id, traceparent, tracestate, created_at";
+        on_behalf_of, correlation_id, causation_id, traceparent, tracestate, created_at, \
+        due.was = 'LEASED' as overtaken";
 
 const SETTLE: &str = "update task set state = $3, last_error = coalesce($4, last_error), \
         updated_at = now() \

@@ -175,6 +175,9 @@ impl<H: TaskHandler> Worker<H> {
         let Some((kind, policy)) = kinds.iter().find(|(kind, _)| *kind == row.kind) else {
             return;
         };
+        if row.overtaken {
+            metrics::lease_overtaken(kind);
+        }
         let attempt = u32::try_from(row.attempt).unwrap_or_default();
         let caller = Caller::background(self.own.clone(), row.on_behalf_of);
         let begun = Instant::now();
