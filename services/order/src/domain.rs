@@ -2,6 +2,8 @@
 //!
 //! Pure: ids, times and prices are arguments. Nothing here knows a wire, a table or a clock.
 
+mod email;
+
 use std::collections::HashMap;
 use std::fmt;
 
@@ -11,12 +13,12 @@ use uuid::Uuid;
 
 use crate::saga::{Reason, State, Status};
 
+pub(crate) use email::Email;
+
 /// Lines of one request: what a person orders at once, and what one reservation locks at most.
 pub(crate) const LINES_MAX: usize = 100;
 /// Units of one product in one order.
 pub(crate) const QUANTITY_MAX: i32 = 999;
-/// The longest address that SMTP carries (RFC 5321, 4.5.3.1.3, without the brackets).
-pub(crate) const EMAIL_LENGTH_MAX: usize = 254;
 /// Room for any provider's token, and no more.
 pub(crate) const PAYMENT_TOKEN_LENGTH_MAX: usize = 255;
 /// Card numbers have 12 to 19 digits (ISO/IEC 7812 and what is left of older schemes).
@@ -31,10 +33,6 @@ pub(crate) struct ProductId(pub(crate) Uuid);
 /// The `sub` of the token that placed the order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CustomerId(pub(crate) String);
-
-/// Where the mails about an order go. Never in an event, never in a log.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Email(String);
 
 /// The payment provider's token. Never in an event, never in a log, never a card number.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -254,41 +252,6 @@ fn total(wished: &[WishedLine], lines: &[Line]) -> Result<Money, Refusal> {
 impl Wish {
     pub(crate) fn products(&self) -> Vec<ProductId> {
         self.lines.iter().map(|line| line.product).collect()
-    }
-}
-
-// === impl Email ===
-
-impl Email {
-    /// Takes what can stand in a `To:` header and nothing that could end one.
-    pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
-        if text.is_empty() {
-            return Err(Malformed("must be set"));
-        }
-        if text.len() > EMAIL_LENGTH_MAX {
-            return Err(Malformed("must have at most 254 bytes"));
-        }
-        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(Malformed(
-                "must have no spaces, line breaks or control characters",
-            ));
-        }
-        match text.split_once('@') {
-            Some((local, host)) if !local.is_empty() && !host.is_empty() && !host.contains('@') => {
-                Ok(Self(text.to_owned()))
-            }
-            Some(_) | None => Err(Malformed("must be a mail address with one @")),
-        }
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Email {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Email(..)")
     }
 }
 
