@@ -14,6 +14,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 pub(crate) use chain::Chain;
+use violations::VIOLATIONS_MAX;
 pub use violations::Violations;
 
 /// What callers are told of a failure whose cause is ours alone.
@@ -231,6 +232,27 @@ impl Failure {
         let mut violations = Violations::default();
         violations.add(field, description);
         violations.into()
+    }
+
+    /// Both values, or why there are not: every wrong field of the two parts in one failure. Where
+    /// one part fails for another reason, the first failure stands.
+    pub fn both<A, B>(
+        first: Result<A, impl Into<Self>>,
+        second: Result<B, impl Into<Self>>,
+    ) -> Result<(A, B), Self> {
+        match (first, second) {
+            (Ok(first), Ok(second)) => Ok((first, second)),
+            (Err(first), Ok(_)) => Err(first.into()),
+            (Ok(_), Err(second)) => Err(second.into()),
+            (Err(first), Err(second)) => {
+                let (mut first, second) = (first.into(), second.into());
+                if first.kind == Kind::Invalid && second.kind == Kind::Invalid {
+                    first.violations.extend(second.violations);
+                    first.violations.truncate(VIOLATIONS_MAX);
+                }
+                Err(first)
+            }
+        }
     }
 
     /// Sets the machine-readable reason (`OUT_OF_STOCK`); without it the kind's own is told.

@@ -18,6 +18,13 @@ const KEY_MAX: usize = 255;
 /// The metadata by which a client sees that its answer is a stored one.
 const REPLAYED: &str = "idempotent-replayed";
 
+/// The key of a request, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    scope: String,
+    key: String,
+}
+
 /// A request's claim to be the first with its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -36,29 +43,19 @@ pub struct Answer<M> {
     pub replayed: bool,
 }
 
-// === impl Claim ===
+// === impl Key ===
 
-impl Claim {
-    /// The claim of a method that demands a key, from the header `Idempotency-Key` or the field
-    /// `request_id`. `command` is the parsed request; its hash tells another request apart.
-    pub fn required(
-        caller: &Caller,
-        method: &'static str,
-        request_id: &str,
-        command: &impl Hash,
-    ) -> Result<Self, Failure> {
-        Self::optional(caller, method, request_id, command)?.ok_or_else(|| {
+impl Key {
+    /// The key of a method that demands one, from the header `Idempotency-Key` or the field
+    /// `request_id`.
+    pub fn required(caller: &Caller, request_id: &str) -> Result<Self, Failure> {
+        Self::optional(caller, request_id)?.ok_or_else(|| {
             Failure::invalid("requestId", "or the header Idempotency-Key is required")
         })
     }
 
-    /// The claim of a method that allows a key; none when the request has none.
-    pub fn optional(
-        caller: &Caller,
-        method: &'static str,
-        request_id: &str,
-        command: &impl Hash,
-    ) -> Result<Option<Self>, Failure> {
+    /// The key of a method that allows one; none when the request has none.
+    pub fn optional(caller: &Caller, request_id: &str) -> Result<Option<Self>, Failure> {
         let field = Some(request_id).filter(|id| !id.is_empty());
         let key = match (caller.idempotency_key.as_deref(), field) {
             (Some(header), Some(field)) if header != field => {
@@ -79,10 +76,19 @@ impl Claim {
         violations.finish()?;
         Ok(Some(Self {
             scope: scope(caller),
-            method,
             key: key.to_owned(),
-            fingerprint: digest(command),
         }))
+    }
+
+    /// The claim of a request to `method`. `command` is the parsed request; its hash tells another
+    /// request apart.
+    pub fn claim(self, method: &'static str, command: &impl Hash) -> Claim {
+        Claim {
+            scope: self.scope,
+            method,
+            key: self.key,
+            fingerprint: digest(command),
+        }
     }
 }
 

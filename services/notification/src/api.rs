@@ -37,11 +37,16 @@ impl NotificationService for NotificationApi {
     ) -> Result<Response<proto::ListNotificationsResponse>, Status> {
         let (caller, request) = Caller::split(request)?;
         let user = caller.require(READERS)?;
-        let filter = filter(user, &request)?;
-        let bound_to = ("ListNotifications", &user.subject, &filter);
+        let bound_to = (
+            "ListNotifications",
+            &user.subject,
+            sees_all(user),
+            &request.order_id,
+        );
         let page = self
             .tokens
-            .parse::<Uuid>(request.page_size, &request.page_token, &bound_to)?;
+            .parse::<Uuid>(request.page_size, &request.page_token, &bound_to);
+        let (filter, page) = Failure::both(filter(user, &request), page)?;
         let notifications = self.store.list(filter, page.after, page.limit()).await?;
         let (notifications, next_page_token) =
             self.tokens
@@ -65,12 +70,15 @@ fn filter(user: &EndUser, request: &proto::ListNotificationsRequest) -> Result<F
         text => violations.take("orderId", Uuid::parse_str(text).map(OrderId)),
     };
     violations.finish()?;
-    let sees_all = user.has(Role::Support) || user.has(Role::Admin);
-    let customer_id = (!sees_all).then(|| user.subject.clone());
+    let customer_id = (!sees_all(user)).then(|| user.subject.clone());
     Ok(Filter {
         customer_id,
         order_id,
     })
+}
+
+fn sees_all(user: &EndUser) -> bool {
+    user.has(Role::Support) || user.has(Role::Admin)
 }
 
 impl From<&Notification> for proto::Notification {

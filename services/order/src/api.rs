@@ -6,9 +6,9 @@ mod responses;
 
 use std::time::Duration;
 
-use shop_chassis::idempotency::Claim;
+use shop_chassis::idempotency::Key;
 use shop_chassis::page::PageTokens;
-use shop_chassis::{Caller, Role};
+use shop_chassis::{Caller, Failure, Role};
 use shop_proto::order::v1::order_internal_service_server::OrderInternalService;
 use shop_proto::order::v1::order_service_server::OrderService;
 use shop_proto::order::v1::{self, Order as WireOrder};
@@ -69,8 +69,9 @@ impl OrderService for OrderApi {
     ) -> Result<Response<WireOrder>, Status> {
         let (caller, request) = Caller::split(request)?;
         let customer = CustomerId(caller.require(&[Role::Customer])?.subject.clone());
-        let wish = Wish::try_from(&request)?;
-        let claim = Claim::required(&caller, CREATE_ORDER, &request.request_id, &wish)?;
+        let key = Key::required(&caller, &request.request_id);
+        let (wish, key) = Failure::both(Wish::try_from(&request), key)?;
+        let claim = key.claim(CREATE_ORDER, &wish);
         if let Some(answer) = self.store.answered(&claim).await? {
             return Ok(answer.into());
         }
@@ -103,11 +104,12 @@ impl OrderService for OrderApi {
         request: Request<v1::ListOrdersRequest>,
     ) -> Result<Response<v1::ListOrdersResponse>, Status> {
         let (caller, request) = Caller::split(request)?;
-        let scope = Scope::of(caller.require(READERS)?).narrowed(&request.customer_id)?;
-        let bound_to = ("orders", &scope);
+        let scope = Scope::of(caller.require(READERS)?);
+        let bound_to = ("orders", &scope, &request.customer_id);
         let page = self
             .tokens
-            .parse::<Uuid>(request.page_size, &request.page_token, &bound_to)?;
+            .parse::<Uuid>(request.page_size, &request.page_token, &bound_to);
+        let (scope, page) = Failure::both(scope.narrowed(&request.customer_id), page)?;
         let query = PageQuery {
             scope,
             after: page.after.map(OrderId),

@@ -1,6 +1,6 @@
 //! The gRPC faces of this service: payments for customers and support, control for the saga.
 
-use shop_chassis::idempotency::Claim;
+use shop_chassis::idempotency::Key;
 use shop_chassis::page::PageTokens;
 use shop_chassis::{Caller, EndUser, Failure, Money, Role, Violations};
 use shop_proto::payment::v1;
@@ -68,8 +68,8 @@ impl PaymentService for PaymentApi {
         let bound_to = ("payments", &user.subject, &customer_id, &request.order_id);
         let page = self
             .tokens
-            .parse::<Uuid>(request.page_size, &request.page_token, &bound_to)?;
-        let order_id = order_filter(&request.order_id)?;
+            .parse::<Uuid>(request.page_size, &request.page_token, &bound_to);
+        let (page, order_id) = Failure::both(page, order_filter(&request.order_id))?;
         let (after, limit) = (page.after.map(PaymentId), page.limit());
         let query = PageQuery {
             customer_id,
@@ -92,8 +92,9 @@ impl PaymentService for PaymentApi {
     ) -> Result<Response<v1::Payment>, Status> {
         let (caller, request) = Caller::split(request)?;
         caller.require(REFUNDERS)?;
-        let command = RefundPayment::try_from(&request)?;
-        let claim = Claim::required(&caller, REFUND, &request.request_id, &command)?;
+        let key = Key::required(&caller, &request.request_id);
+        let (command, key) = Failure::both(RefundPayment::try_from(&request), key)?;
+        let claim = key.claim(REFUND, &command);
         if let Some(answer) = self.store.answered(&claim).await? {
             return Ok(answer.into());
         }
@@ -131,8 +132,8 @@ impl PaymentControlService for ControlApi {
         request: Request<v1::ReversePaymentRequest>,
     ) -> Result<Response<v1::ReversePaymentResponse>, Status> {
         let (caller, request) = Caller::split(request)?;
-        let order_id = order_id(&request.order_id)?;
-        let reason = reason(&request.reason)?;
+        let (order_id, reason) =
+            Failure::both(order_id(&request.order_id), reason(&request.reason))?;
         self.settlement.reverse(&caller, order_id, reason).await?;
         Ok(Response::new(v1::ReversePaymentResponse {}))
     }

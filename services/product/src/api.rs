@@ -6,9 +6,9 @@ mod responses;
 
 use std::collections::HashMap;
 
-use shop_chassis::idempotency::Claim;
+use shop_chassis::idempotency::Key;
 use shop_chassis::page::PageTokens;
-use shop_chassis::{Caller, Role};
+use shop_chassis::{Caller, Failure, Role};
 use shop_proto::product::v1;
 use shop_proto::product::v1::inventory_service_server::InventoryService;
 use shop_proto::product::v1::product_service_server::ProductService;
@@ -54,8 +54,9 @@ impl ProductService for ProductApi {
     ) -> Result<Response<v1::Product>, Status> {
         let (caller, request) = Caller::split(request)?;
         caller.require(KEEPERS)?;
-        let new = NewProduct::try_from(&request)?;
-        let claim = Claim::optional(&caller, CREATE_PRODUCT, &request.request_id, &new)?;
+        let key = Key::optional(&caller, &request.request_id);
+        let (new, key) = Failure::both(NewProduct::try_from(&request), key)?;
+        let claim = key.map(|key| key.claim(CREATE_PRODUCT, &new));
         let product = Product::create(ProductId(Uuid::now_v7()), new, now());
         let answer = self.store.create(&caller, claim, product).await?;
         Ok(answer.into())
@@ -88,12 +89,12 @@ impl ProductService for ProductApi {
         request: Request<v1::ListProductsRequest>,
     ) -> Result<Response<v1::ListProductsResponse>, Status> {
         let (_caller, request) = Caller::split(request)?;
-        let category = requests::category_filter(&request)?;
         let page = self.page_tokens.parse::<Uuid>(
             request.page_size,
             &request.page_token,
-            &("ListProducts", &category),
-        )?;
+            &("ListProducts", &request.category),
+        );
+        let (category, page) = Failure::both(requests::category_filter(&request), page)?;
         let query = PageQuery {
             category,
             after: page.after.map(ProductId),
@@ -113,8 +114,8 @@ impl ProductService for ProductApi {
     ) -> Result<Response<v1::Product>, Status> {
         let (caller, request) = Caller::split(request)?;
         caller.require(KEEPERS)?;
-        let patch = Patch::try_from(&request)?;
-        let etag = caller.if_match(requests::etag(&request))?;
+        let etag = caller.if_match(requests::etag(&request));
+        let (patch, etag) = Failure::both(Patch::try_from(&request), etag)?;
         let id = product_id(&request.product_id)?;
         let product = self.store.update(&caller, id, etag, patch, now()).await?;
         Ok(Response::new(v1::Product::from(&product)))
@@ -138,8 +139,9 @@ impl ProductService for ProductApi {
     ) -> Result<Response<v1::Product>, Status> {
         let (caller, request) = Caller::split(request)?;
         caller.require(KEEPERS)?;
-        let adjustment = Adjustment::try_from(&request)?;
-        let claim = Claim::optional(&caller, ADJUST_STOCK, &request.request_id, &adjustment)?;
+        let key = Key::optional(&caller, &request.request_id);
+        let (adjustment, key) = Failure::both(Adjustment::try_from(&request), key)?;
+        let claim = key.map(|key| key.claim(ADJUST_STOCK, &adjustment));
         let answer = self
             .store
             .adjust_stock(&caller, claim, adjustment, now())

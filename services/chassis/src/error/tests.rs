@@ -96,6 +96,27 @@ fn a_callee_that_is_away_is_retryable_and_keeps_its_delay() {
 }
 
 #[test]
+fn the_wrong_fields_of_two_parts_are_told_together() {
+    let wrong = |field: &str| Err::<(), _>(Failure::invalid(field, "is wrong"));
+    let fields = |failure: Failure| -> Vec<String> {
+        let violations = failure.violations.into_iter();
+        violations.map(|violation| violation.field).collect()
+    };
+    let both = Failure::both(wrong("a"), wrong("b")).unwrap_err();
+    assert_eq!(fields(both), ["a", "b"]);
+    let good = Ok::<_, Failure>(1);
+    assert_eq!(fields(Failure::both(good, wrong("b")).unwrap_err()), ["b"]);
+    let absent = || Err::<(), _>(Failure::new(Kind::NotFound, "not found"));
+    let first = Failure::both(absent(), wrong("b")).unwrap_err();
+    assert_eq!((first.kind(), fields(first)), (Kind::NotFound, vec![]));
+    let first = Failure::both(wrong("a"), absent()).unwrap_err();
+    assert_eq!(
+        (first.kind(), fields(first)),
+        (Kind::Invalid, vec!["a".to_owned()])
+    );
+}
+
+#[test]
 fn a_refusal_by_a_callee_is_our_mistake_and_not_the_callers() {
     let failure = Failure::from(Status::permission_denied("RBAC: access denied"));
     assert_eq!(failure.kind(), Kind::Internal);

@@ -8,7 +8,7 @@ use tonic_types::FieldViolation;
 use super::{Failure, Kind};
 
 /// A request names at most this many of its mistakes: the answer has to fit into trailers.
-const VIOLATIONS_MAX: usize = 50;
+pub(super) const VIOLATIONS_MAX: usize = 50;
 
 /// The wrong fields of one request.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt;
 
-use super::{Answer, Claim};
+use super::{Answer, Claim, Key};
 use crate::caller::Caller;
 use crate::db::{Database, Tx};
 use crate::error::{Error, Failure};
@@ -23,10 +23,12 @@ type Message = String;
 const NONE: diesel_migrations::EmbeddedMigrations = diesel_migrations::EmbeddedMigrations::new(&[]);
 
 fn claim(subject: &str, key: &str, command: &str) -> Claim {
-    Claim::required(&testing::customer(subject), METHOD, key, &command).unwrap()
+    Key::required(&testing::customer(subject), key)
+        .unwrap()
+        .claim(METHOD, &command)
 }
 
-fn code(result: Result<Claim, Failure>) -> Code {
+fn code(result: Result<Key, Failure>) -> Code {
     Status::from(result.unwrap_err()).code()
 }
 
@@ -81,20 +83,11 @@ async fn effects(database: &Database) -> usize {
 #[test]
 fn a_key_comes_from_header_or_field() {
     let caller = with_header("k1");
-    let from_header = Claim::required(&caller, METHOD, "", &"x").unwrap();
-    assert_eq!(
-        Claim::required(&caller, METHOD, "k1", &"x").unwrap(),
-        from_header
-    );
-    assert_eq!(
-        code(Claim::required(&caller, METHOD, "k2", &"x")),
-        Code::InvalidArgument
-    );
-    assert_eq!(
-        Claim::optional(&testing::customer("c1"), METHOD, "", &"x").unwrap(),
-        None
-    );
-    let missing = Claim::required(&testing::customer("c1"), METHOD, "", &"x");
+    let from_header = Key::required(&caller, "").unwrap();
+    assert_eq!(Key::required(&caller, "k1").unwrap(), from_header);
+    assert_eq!(code(Key::required(&caller, "k2")), Code::InvalidArgument);
+    assert_eq!(Key::optional(&testing::customer("c1"), "").unwrap(), None);
+    let missing = Key::required(&testing::customer("c1"), "");
     assert_eq!(code(missing), Code::InvalidArgument);
 }
 
@@ -102,13 +95,10 @@ fn a_key_comes_from_header_or_field() {
 fn a_key_is_printable_ascii_of_bounded_length() {
     let caller = testing::customer("c1");
     for good in ["a", "a b", &"x".repeat(255)] {
-        assert!(Claim::required(&caller, METHOD, good, &"x").is_ok());
+        assert!(Key::required(&caller, good).is_ok());
     }
     for bad in [&"x".repeat(256), "ü", "a\n", "a\0", "\u{7f}"] {
-        assert_eq!(
-            code(Claim::required(&caller, METHOD, bad, &"x")),
-            Code::InvalidArgument
-        );
+        assert_eq!(code(Key::required(&caller, bad)), Code::InvalidArgument);
     }
 }
 
@@ -123,7 +113,7 @@ fn users_methods_keys_and_commands_are_told_apart() {
     // A user that is named like a peer is still a user.
     let peer = testing::background("order");
     let user = testing::customer(&peer.peer().unwrap().to_string());
-    let of = |caller: &Caller| Claim::required(caller, METHOD, "k", &"x").unwrap().scope;
+    let of = |caller: &Caller| Key::required(caller, "k").unwrap().scope;
     assert_ne!(of(&peer), of(&user));
 }
 

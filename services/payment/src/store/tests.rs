@@ -12,6 +12,7 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 use shop_chassis::bus::Event;
+use shop_chassis::idempotency::Key;
 use shop_chassis::testing::{self, Delivered, TestDatabase};
 use shop_chassis::{Currency, Failure, Money, Role};
 use shop_proto::order::v1::OrderCreatedEvent;
@@ -163,5 +164,7 @@ pub(crate) fn wanted(payment_id: PaymentId, minor: i64) -> RefundPayment {
 }
 
 pub(crate) fn claim(command: &RefundPayment, key: &str) -> Claim {
-    Claim::required(&support(), "RefundPayment", key, command).unwrap()
+    Key::required(&support(), key)
+        .unwrap()
+        .claim("RefundPayment", command)
 }

@@ -169,11 +169,8 @@ impl TryFrom<&v1::ReleaseReservationRequest> for Release {
             &request.cause,
             1..=CAUSE_CHARS_MAX,
         );
-        violations.finish()?;
-        Ok(Self {
-            order_id: order_id(&request.order_id)?,
-            cause,
-        })
+        let (order_id, ()) = Failure::both(order_id(&request.order_id), violations.finish())?;
+        Ok(Self { order_id, cause })
     }
 }
 

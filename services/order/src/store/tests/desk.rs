@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use shop_chassis::bus::Event;
-use shop_chassis::idempotency::Claim;
+use shop_chassis::idempotency::Key;
 use shop_chassis::tasks::TaskState;
 use shop_chassis::testing::{self, Delivered, TestDatabase};
 use shop_chassis::{Database, Failure};
@@ -58,7 +58,9 @@ impl Desk {
         let id = order.id;
         let caller = testing::customer("c1");
         let wish = shop::wish();
-        let claim = Claim::required(&caller, "place", &id.to_string(), &wish).unwrap();
+        let claim = Key::required(&caller, &id.to_string())
+            .unwrap()
+            .claim("place", &wish);
         let deadline = order.create_time + TimeDelta::seconds(30);
         let new = Placement {
             order,

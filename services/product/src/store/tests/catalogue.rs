@@ -1,6 +1,6 @@
 //! Products: versions, etags, SKUs, deletion, keys.
 
-use shop_chassis::idempotency::Claim;
+use shop_chassis::idempotency::Key;
 use shop_chassis::{Failure, Kind};
 
 use super::shop::{Shop, details, merchant, new_product};
@@ -209,7 +209,11 @@ async fn same_key_creates_one_product() {
         details: details("TEA-1"),
         initial_stock: 5,
     };
-    let claim = || Claim::optional(&merchant(), METHOD, "key-1", &new).unwrap();
+    let claim = || {
+        Key::optional(&merchant(), "key-1")
+            .unwrap()
+            .map(|key| key.claim(METHOD, &new))
+    };
     let caller = merchant();
     let create = || {
         let product = new_product("TEA-1", 5);
@@ -226,7 +230,9 @@ async fn same_key_creates_one_product() {
         initial_stock: 6,
         ..new.clone()
     };
-    let claim = Claim::optional(&merchant(), METHOD, "key-1", &other).unwrap();
+    let claim = Key::optional(&merchant(), "key-1")
+        .unwrap()
+        .map(|key| key.claim(METHOD, &other));
     let reused = shop
         .store
         .create(&merchant(), claim, new_product("TEA-2", 6))

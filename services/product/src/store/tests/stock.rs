@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use shop_chassis::idempotency::Claim;
+use shop_chassis::idempotency::Key;
 use shop_chassis::testing;
 use shop_chassis::{Failure, Kind, Tx};
 use uuid::Uuid;
@@ -79,7 +79,9 @@ async fn same_key_adjusts_once() {
         note: "delivery".into(),
     };
     for replayed in [false, true] {
-        let claim = Claim::optional(&merchant(), METHOD, "key-1", &adjustment).unwrap();
+        let claim = Key::optional(&merchant(), "key-1")
+            .unwrap()
+            .map(|key| key.claim(METHOD, &adjustment));
         let caller = merchant();
         let adjust = shop
             .store
