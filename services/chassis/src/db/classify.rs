@@ -5,6 +5,20 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::error::Error;
 
+/// How the server begins to say that it cannot work now. They pass: an event that met one is tried
+/// again and never parked.
+const PASSING: &[&str] = &[
+    "terminating connection",
+    "the database system is",
+    "sorry, too many clients",
+    "remaining connection slots are reserved",
+    "could not extend file",
+    "could not write to file",
+    "could not write block",
+    "out of memory",
+    "out of shared memory",
+];
+
 /// The constraint that a statement violated, by its name in the migrations.
 pub fn violated_constraint(error: &DieselError) -> Option<&str> {
     match error {
@@ -53,9 +67,7 @@ pub(crate) fn classify(error: DieselError) -> Error {
             Error::Locked(error)
         }
         DatabaseErrorKind::Unknown
-            if message.starts_with("terminating connection")
-                || message.starts_with("the database system is")
-                || message.starts_with("sorry, too many clients") =>
+            if PASSING.iter().any(|passing| message.starts_with(passing)) =>
         {
             Error::DatabaseDown(error.into())
         }

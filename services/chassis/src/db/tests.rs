@@ -322,3 +322,12 @@ async fn two_processes_that_start_together_migrate_once() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_full_disk_passes_and_is_no_fault_of_the_statement() {
+    let test = prepared().await;
+    let full = "do $$ begin raise exception using errcode = '53100', \
+        message = 'could not extend file \"base/1/2\": No space left on device'; end $$";
+    let error = write(&test.database(), full).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+}
