@@ -9,13 +9,15 @@ import sys
 import tempfile
 import tomllib
 import unittest
+from collections import Counter
 from base64 import urlsafe_b64decode
 from pathlib import Path
 from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tradewind import dev_jwt, edges, gateway, instance, paths, secrets_store  # noqa: E402
+from tradewind import chaos_faults, chaos_witness, dev_jwt, edges, gateway  # noqa: E402
+from tradewind import instance, paths, secrets_store  # noqa: E402
 from tradewind.programs import Options, all_programs  # noqa: E402
 from tradewind.supervisor import _quoted  # noqa: E402
 
@@ -145,6 +147,46 @@ class ThePrograms(Scratch):
 
     def test_survive_supervisords_expansions(self) -> None:
         self.assertEqual(_quoted('50% "x"'), '"50%% \\"x\\""')
+
+
+class AChaosRun(Scratch):
+    def test_is_the_same_for_the_same_seed_and_another_for_another(self) -> None:
+        self.assertEqual(chaos_faults.plan(7, 3), chaos_faults.plan(7, 3))
+        self.assertNotEqual(chaos_faults.plan(7, 3), chaos_faults.plan(8, 3))
+
+    def test_has_every_fault_in_three_minutes_and_ends_in_time(self) -> None:
+        for seed in range(50):
+            plan = chaos_faults.plan(seed, 3)
+            kinds = {(fault.kind, fault.program) for fault in plan}
+            self.assertLessEqual({("kill", name) for name in chaos_faults.KILLED}, kinds)
+            self.assertLessEqual({("away", "kafka"), ("away", "postgres")}, kinds)
+            self.assertTrue(any(kind == "freeze" for kind, _ in kinds), seed)
+            self.assertLess(max(fault.at + fault.seconds for fault in plan), 3 * 60)
+
+    def test_takes_kafka_away_for_five_minutes_when_it_has_the_time(self) -> None:
+        plan = chaos_faults.plan(1, 20)
+        away = [fault.seconds for fault in plan if fault.kind == "away"]
+        self.assertIn(chaos_faults.KAFKA_LONG_AWAY_SECONDS, away)
+
+    def test_adds_up_counters_across_deaths(self) -> None:
+        witness = chaos_witness.Witness(instance.Instance(7))
+        for value in (3, 5, 2, 2):
+            witness._add("order", f'{chaos_witness.EVENTS} result="duplicate"', value)
+        self.assertEqual(witness.counted()["duplicates dropped"], 5 + 2)
+
+    def test_admits_a_mail_twice_only_if_the_log_does(self) -> None:
+        shop = instance.Instance(7)
+        shop.make_folders()
+        for number, message_id in enumerate(["e1.h", "e1.h", "e2.h", "e2.h", "e3.h", "e3.i"]):
+            mail = f"Message-ID: <{message_id}@tradewind.local>\n\nhello\n"
+            (shop.mail / f"{number}.eml").write_text(mail)
+        message = f"an earlier try got no answer: {chaos_witness.REPEATED}"
+        log = {"message": message, "message_id": "<e1.h@tradewind.local>"}
+        (shop.logs / "notification.log").write_text(json.dumps(log) + "\n")
+        kept, broken = chaos_witness.mails(shop)
+        self.assertEqual((kept, len(broken)), (6, 2), broken)
+        self.assertEqual(Counter(text.split()[1] for text in broken).keys(),
+                         {"e2.h@tradewind.local", "e3"})
 
 
 class AnEdge(unittest.TestCase):

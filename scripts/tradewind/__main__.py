@@ -8,7 +8,9 @@ import shutil
 import sys
 from dataclasses import replace
 
-from tradewind import components, dev_jwt, doctor, edges, lifecycle, paths, shop, test_run, up
+from tradewind import (
+    chaos, components, dev_jwt, doctor, edges, lifecycle, paths, shop, test_run, up,
+)
 from tradewind import instance as instances
 from tradewind.console import Failure, fail, say, show
 from tradewind.instance import LAST_INSTANCE, Instance
@@ -43,6 +45,11 @@ def _down(arguments: argparse.Namespace) -> None:
 
 def _test(arguments: argparse.Namespace) -> int:
     return test_run.run(arguments.arguments, arguments.soak)
+
+
+def _chaos(arguments: argparse.Namespace) -> int:
+    seed = chaos.a_seed() if arguments.seed is None else arguments.seed
+    return chaos.run(chaos.Wanted(seed, chaos.length(arguments.minutes), arguments.rate))
 
 
 def _clean(_arguments: argparse.Namespace) -> None:
@@ -203,6 +210,11 @@ def _parser() -> argparse.ArgumentParser:
     test = command("test", _test, "run all tests as an instance of their own")
     test.add_argument("--soak", action="store_true", help="long tests at their full length")
     test.add_argument("arguments", nargs="*", help="passed on to cargo test (after --)")
+    storm = command("chaos", _chaos, "faults under load, then reconcile, as an instance of its own")
+    storm.add_argument("--seed", type=int, help="the run to repeat; default: a new one")
+    storm.add_argument("--minutes", default="3", help="how long faults go on (default 3)")
+    rate = chaos.RATE_PER_SECOND
+    storm.add_argument("--rate", type=float, default=rate, help=f"orders per second ({rate:g})")
     command("edges", _edges, "check the dependencies that must not exist")
     fetch = command("fetch", _fetch, "fetch components without starting anything")
     fetch.add_argument("names", nargs="*", default=list(components.RUNTIME))
