@@ -5,6 +5,12 @@
 mod shop;
 
 mod access;
+mod bad_grpc;
+mod bad_input;
+mod bad_input_catalogue;
+mod bad_input_orders;
+mod bad_input_paths;
+mod bad_input_payments;
 mod catalogue;
 mod edge;
 mod idempotency;
@@ -12,4 +18,5 @@ mod isolation;
 mod mesh;
 mod orders;
 mod outage;
+mod random_requests;
 mod trace;

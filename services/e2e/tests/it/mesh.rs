@@ -49,7 +49,7 @@ impl ResolvesClientCert for NoCertificate {
 }
 
 /// Joins the mesh as `account`, with the account's own bootstrap token, on an address of its own.
-async fn workload_as(shop: &Shop, account: &str, host: u8) -> (Workload, DropGuard) {
+pub(crate) async fn workload_as(shop: &Shop, account: &str, host: u8) -> (Workload, DropGuard) {
     let id: SpiffeId = format!("spiffe://cluster.local/ns/shop/sa/{account}")
         .parse()
         .unwrap();

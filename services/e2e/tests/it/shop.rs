@@ -249,6 +249,11 @@ impl Shop {
 // === impl User ===
 
 impl User {
+    /// The token, to be sent to a service without the gateway.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], Bytes::new()).await
     }
@@ -271,6 +276,17 @@ impl User {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Answer {
+        self.try_send(method, path, headers, body).await.unwrap()
+    }
+
+    /// Fails when the connection does.
+    pub(crate) async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base));
@@ -283,17 +299,17 @@ impl User {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body)).unwrap();
-        let answer = self.http.request(request).await.unwrap();
+        let request = request.body(Full::new(body))?;
+        let answer = self.http.request(request).await?;
         let (head, body) = answer.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
+        let body = body.collect().await?.to_bytes();
         let body = serde_json::from_slice(&body)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
-        Answer {
+        Ok(Answer {
             status: head.status.as_u16(),
             headers: head.headers,
             body,
-        }
+        })
     }
 
     /// Places an order with a key of its own and answers its id.
