@@ -139,6 +139,10 @@ where
     // The log filter must not reach the spans: with LOG=warn a trace would lose its middle.
     let spans = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer("tradewind"))
+        // Six attributes and two clocks for each call that nobody has asked for.
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
         .with_filter(LevelFilter::INFO.and(traced));
     let logs = logs::layer(settings.service.clone(), writer).with_filter(filter);
     Ok(tracing_subscriber::registry().with(spans).with(logs))

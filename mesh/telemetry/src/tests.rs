@@ -73,6 +73,39 @@ fn a_log_line_carries_its_fields_its_spans_fields_and_its_trace() {
 }
 
 #[test]
+fn a_field_that_a_span_learns_later_is_in_its_lines_whatever_it_holds() {
+    LazyLock::force(&OUTPUT);
+    let span = tracing::info_span!(
+        "grpc.server",
+        rpc.grpc.status_code = tracing::field::Empty,
+        peer = tracing::field::Empty,
+        text = "first",
+        share = 0.5,
+        open = true,
+    );
+    span.record("rpc.grpc.status_code", 16);
+    span.record("peer", tracing::field::display("a \"b\"\n{c}"));
+    span.record("text", "second\\");
+    span.in_scope(|| tracing::info!("a span that has learned"));
+
+    let line = line_with("a span that has learned");
+    assert_eq!(line["rpc.grpc.status_code"], 16);
+    assert_eq!(line["peer"], "a \"b\"\n{c}");
+    assert_eq!(line["text"], "second\\");
+    assert_eq!(line["share"], 0.5);
+    assert_eq!(line["open"], true);
+}
+
+#[test]
+fn a_span_that_had_no_field_at_first_has_a_good_line() {
+    LazyLock::force(&OUTPUT);
+    let span = tracing::info_span!("task", kind = tracing::field::Empty);
+    span.record("kind", "capture");
+    span.in_scope(|| tracing::info!("a span of one late field"));
+    assert_eq!(line_with("a span of one late field")["kind"], "capture");
+}
+
+#[test]
 fn an_error_is_logged_with_its_causes() {
     LazyLock::force(&OUTPUT);
     let source = tracing_subscriber::EnvFilter::try_new("a=b=c=").unwrap_err();
