@@ -108,7 +108,9 @@ class Faults:
         threads = []
         for fault in faults:
             time.sleep(max(0.0, began + fault.at - time.monotonic()))
-            thread = threading.Thread(target=self._one, args=(fault,), name=str(fault))
+            thread = threading.Thread(
+                target=self._one, args=(fault,), name=str(fault), daemon=True
+            )
             thread.start()
             threads.append(thread)
         for thread in threads:

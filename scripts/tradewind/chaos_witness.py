@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import email
 import json
 import re
 import threading
 import urllib.request
 from collections import Counter, defaultdict
+from pathlib import Path
 
 from tradewind.instance import SERVICES, Instance
+from tradewind.supervisor import Supervisor
 
 METRICS_PORT = 15020
 SCRAPE_SECONDS = 1.0
@@ -86,6 +89,23 @@ class Witness:
         last = self._last.get((name, series), 0.0)
         self._sums[name, series] += value - last if value >= last else value
         self._last[name, series] = value
+
+
+def waited_per_second(instance: Instance) -> float:
+    """How long the services waited for a processor for each second that they had one.
+
+    Builds beside a run take processors away; the shop is then late, and nothing else. Linux counts
+    it for each thread.
+    """
+    states = Supervisor(instance).states()
+    ran, waited = 0, 0
+    for name in SERVICES:
+        for path in Path(f"/proc/{states[name]['pid']}/task").glob("*/schedstat"):
+            # A thread may have ended in between.
+            with contextlib.suppress(OSError):
+                words = path.read_text().split()
+                ran, waited = ran + int(words[0]), waited + int(words[1])
+    return waited / max(ran, 1)
 
 
 def mails(instance: Instance) -> tuple[int, list[str]]:
