@@ -113,7 +113,7 @@ def _idle(shop: Shopfront, report: Report) -> dict[str, Any]:
     shop.settle()
     took = sorted((at - sent[order]) * 1000 for order, at in _paid(shop).items() if order in sent)
     figures = {
-        "orders": len(took), "post_ms_p50": statistics.median(answered),
+        "placed": len(sent), "paid": len(took), "post_ms_p50": statistics.median(answered),
         "paid_ms_p50": statistics.median(took), "paid_ms_p99": took[int(len(took) * 0.99)],
     }
     table("one order at a time, ms", figures, [[f"{value:.1f}" for value in figures.values()]])
