@@ -1,26 +1,32 @@
 """`make test`: all tests against a whole running Tradewind of their own.
 
 Takes a free instance, starts everything, runs cargo's tests, and leaves nothing behind: no process,
-no data, no lock, whatever happens in between.
+no data, no lock, whatever happens in between. Then, unless only some tests were asked for, three
+minutes of chaos on an instance of their own. The last line says how many passed.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
+from collections import Counter
 from types import FrameType
 
-from tradewind import build, components, doctor, lifecycle, paths
+from tradewind import build, chaos, components, doctor, lifecycle, paths
 from tradewind import instance as instances
-from tradewind.console import say
+from tradewind.console import say, show
 from tradewind.instance import Instance
 from tradewind.programs import Options
 
 # Short, so that certificates rotate several times during the tests.
 SVID_TTL_SECONDS = 60
 OTLP_PORT = 4317
+CHAOS_MINUTES = 3
+RESULT = re.compile(rb"^test result: \w+\. (\d+) passed; (\d+) failed")
 SOAK_SECONDS = 300  # many lives of a certificate and of every connection
 
 
@@ -29,7 +35,17 @@ class _Interrupted(Exception):
 
 
 def run(arguments: list[str], soak: bool = False) -> int:
-    """Runs the tests and returns cargo's exit status."""
+    """Runs the tests, then chaos; returns 0 when all passed."""
+    counts: Counter[str] = Counter()
+    status = _tests(arguments, soak, counts)
+    if status == 0 and not arguments:
+        status = chaos.run(chaos.Wanted(chaos.a_seed(), CHAOS_MINUTES))
+        counts["failed" if status else "passed"] += 1
+    show(f"\n{counts['passed']} passed, {counts['failed']} failed")
+    return status
+
+
+def _tests(arguments: list[str], soak: bool, counts: Counter[str]) -> int:
     doctor.check(install=True)
     components.ensure(components.RUNTIME)
     build.binaries()
@@ -47,7 +63,7 @@ def run(arguments: list[str], soak: bool = False) -> int:
             svid_ttl_seconds=SVID_TTL_SECONDS,
         )
         lifecycle.start(instance, options, lock=lock)
-        status = _cargo_tests(instance, arguments, soak)
+        status = _cargo_tests(instance, arguments, soak, counts)
     except _Interrupted:
         say("interrupted")
     finally:
@@ -55,7 +71,9 @@ def run(arguments: list[str], soak: bool = False) -> int:
     return status
 
 
-def _cargo_tests(instance: Instance, arguments: list[str], soak: bool) -> int:
+def _cargo_tests(
+    instance: Instance, arguments: list[str], soak: bool, counts: Counter[str]
+) -> int:
     environment = {
         **os.environ,
         "TRADEWIND_INSTANCE": str(instance.number),
@@ -71,16 +89,26 @@ def _cargo_tests(instance: Instance, arguments: list[str], soak: bool) -> int:
         ["cargo", "test", "--package", "shop-e2e", "--locked"],
     ):
         say(" ".join([*command, *arguments]))
-        status = _run([*command, *arguments], environment)
+        status = _run([*command, *arguments], environment, counts)
         if status != 0:
             return status
     return 0
 
 
-def _run(command: list[str], environment: dict[str, str]) -> int:
+def _run(command: list[str], environment: dict[str, str], counts: Counter[str]) -> int:
     # A group of its own: stopping cargo alone would leave the test binary behind.
-    process = subprocess.Popen(command, cwd=paths.ROOT, env=environment, process_group=0)
+    process = subprocess.Popen(
+        command, cwd=paths.ROOT, env=environment, process_group=0, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
     try:
+        # Passed on as it comes, and counted: cargo has no sum over its test binaries.
+        for line in process.stdout:
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+            if result := RESULT.match(line):
+                counts["passed"] += int(result[1])
+                counts["failed"] += int(result[2])
         return process.wait()
     except _Interrupted:
         os.killpg(process.pid, signal.SIGTERM)
