@@ -211,3 +211,18 @@ async fn garbage_ids_are_not_found() {
         assert!(answer.body["code"].is_number(), "{id}: {answer:?}");
     }
 }
+
+#[tokio::test]
+async fn every_answer_names_its_request() {
+    let _up = undisturbed().await;
+    let anyone = Shop::running().anyone();
+    let mut ids = Vec::new();
+    for path in ["/v1/products?page_size=1", "/v1/orders", "/nowhere"] {
+        let answer = anyone.get(path).await;
+        let id = answer.headers["x-request-id"].to_str().unwrap().to_owned();
+        assert!(Uuid::parse_str(&id).is_ok(), "{path}: {id}");
+        ids.push(id);
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 3, "{ids:?}");
+}

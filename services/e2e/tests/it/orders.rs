@@ -22,6 +22,7 @@ async fn an_order_travels_from_rest_to_a_captured_payment_and_a_mail() {
     assert_eq!(payment["status"], "SUCCEEDED");
     assert_eq!(payment["amount"], paid["total"]);
     assert_eq!(payment["captured"], paid["total"]);
+    assert_eq!(shop.charges(&payment).await, [(3998, 0)]);
     eventually("the stock to leave", || async {
         (shop.stock(&product).await == (8, 0, 8)).then_some(())
     })
@@ -135,6 +136,7 @@ async fn cancelling_a_paid_order_gives_money_and_stock_back() {
     assert_eq!(cancelled["reason"], "CANCEL_REQUESTED");
     let payment = customer.payment(&order).await;
     assert_eq!(payment["refunded"], usd(50, 0));
+    assert_eq!(shop.charges(&payment).await, [(5000, 5000)]);
     eventually("the stock to come back", || async {
         (shop.stock(&product).await == (5, 0, 5)).then_some(())
     })
@@ -157,7 +159,9 @@ async fn a_provider_that_answers_too_late_charges_once() {
         .order(&shop.product(1, 700).await, 1, "tok_timeout")
         .await;
     customer.wait_for(&order, "PAID").await;
-    assert_eq!(customer.payment(&order).await["captured"], usd(7, 0));
+    let payment = customer.payment(&order).await;
+    assert_eq!(payment["captured"], usd(7, 0));
+    assert_eq!(shop.charges(&payment).await, [(700, 0)]);
 }
 
 #[tokio::test]

@@ -216,6 +216,19 @@ impl Shop {
             .collect()
     }
 
+    /// What the provider's own ledger holds of a payment: (captured, refunded) of each charge.
+    pub(crate) async fn charges(&self, payment: &Value) -> Vec<(i64, i64)> {
+        let mut provider = self.plain(&format!("http://{}:8090", self.address(7)));
+        provider.token = Some(self.secret("psp"));
+        let ledger = provider.get("/v1/ledger").await;
+        let all = ledger.body["authorizations"].as_array().unwrap().iter();
+        let of_payment = all.filter(|one| one["reference"] == payment["id"]);
+        let minor = |one: &Value, field: &str| one[field].as_i64().unwrap();
+        of_payment
+            .map(|one| (minor(one, "captured_minor"), minor(one, "refunded_minor")))
+            .collect()
+    }
+
     /// Opens a database with the role of a service.
     pub(crate) async fn connect(
         &self,
