@@ -79,7 +79,7 @@ def _cargo_tests(
         # Tests that need minutes read it; without it they run the same code for seconds.
         environment["TRADEWIND_SOAK_SECONDS"] = str(SOAK_SECONDS)
     # One command for all: a smaller selection has other features, and compiles half the tree again.
-    # Cargo runs one test binary after another, so the end-to-end tests take no part from the others.
+    # Cargo runs one test binary after another: the end-to-end tests take no part from the others.
     command = ["cargo", "test", "--workspace", "--locked", *arguments]
     say(" ".join(command))
     return _run(command, environment, counts)
