@@ -269,3 +269,31 @@ async fn envoy_takes_new_certificates_without_a_restart() {
         .await;
     customer.wait_for(&order, "PAID").await;
 }
+
+#[tokio::test]
+async fn the_authority_logs_whom_it_gave_which_certificate() {
+    let _up = undisturbed().await;
+    let shop = Shop::running();
+    let (workload, _stop) = workload_as(shop, "debug", 97).await;
+    let serial = workload
+        .identity()
+        .unwrap()
+        .ready()
+        .await
+        .svid
+        .serial
+        .clone();
+    let log = || std::fs::read_to_string(shop.run.join("logs/meshd.log")).unwrap();
+    let line = eventually("the authority's line about the certificate", || async {
+        let log = log();
+        log.lines()
+            .find(|line| line.contains(&serial))
+            .map(str::to_owned)
+    })
+    .await;
+    assert!(line.contains("debug"), "the account: {line}");
+    assert!(line.contains("127."), "the peer: {line}");
+    let token = std::fs::read_to_string(shop.run.join("tokens/shop.debug")).unwrap();
+    assert!(!log().contains(token.trim()), "a token is in the log");
+    assert!(!log().contains("PRIVATE KEY"), "a key is in the log");
+}
