@@ -80,7 +80,7 @@ def _cargo_tests(
         environment["TRADEWIND_SOAK_SECONDS"] = str(SOAK_SECONDS)
     # One command for all: a smaller selection has other features, and compiles half the tree again.
     # Cargo runs one test binary after another: the end-to-end tests take no part from the others.
-    command = ["cargo", "test", "--workspace", "--locked", *arguments]
+    command = ["cargo", "test", "--workspace", "--locked", "--no-fail-fast", *arguments]
     say(" ".join(command))
     return _run(command, environment, counts)
 
