@@ -7,8 +7,12 @@ mod accept;
 mod body;
 mod connection;
 mod ends;
+mod frames;
+mod guard;
+mod places;
 mod stack;
 mod status;
+mod tasks;
 mod xfcc;
 
 use std::{net::SocketAddr, sync::Arc};

@@ -71,6 +71,12 @@ impl Readiness {
         let _ = ready.wait_for(|ready| *ready).await;
     }
 
+    /// Waits until not every condition is met.
+    pub async fn not_ready(&self) {
+        let mut ready = self.inner.ready.subscribe();
+        let _ = ready.wait_for(|ready| !*ready).await;
+    }
+
     /// The unmet conditions with their reasons.
     pub fn unmet(&self) -> Vec<(String, String)> {
         self.lock()

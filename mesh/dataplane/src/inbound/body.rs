@@ -66,6 +66,13 @@ impl ServerBody {
         })
     }
 
+    /// Counts the end of a call that nothing could be said to any more.
+    fn end_unheard(&mut self) {
+        if let Some(refusal) = self.ends.as_ref().and_then(|ends| ends.passed()) {
+            self.exchange.finish(refusal.code(), refusal.flag());
+        }
+    }
+
     fn end(&mut self, refusal: Refusal) -> Option<Result<Frame<Bytes>, Infallible>> {
         self.exchange.finish(refusal.code(), refusal.flag());
         self.end_with(refusal.into_trailers())
@@ -150,5 +157,11 @@ impl http_body::Body for ServerBody {
             Some(_) => SizeHint::default(),
             None => SizeHint::with_exact(0),
         }
+    }
+}
+
+impl Drop for ServerBody {
+    fn drop(&mut self) {
+        self.end_unheard();
     }
 }

@@ -1,20 +1,30 @@
 //! One inbound connection: handshake, HTTP/2, age, goodbye.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
 use hyper::server::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use mesh_identity::SpiffeId;
 use mesh_transport::PeerIdentity;
+use rustls::server::Acceptor;
 use tokio::{net::TcpStream, sync::Semaphore};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::stack::{Offered, Rules, Stack};
+use super::{
+    guard::Guard,
+    places::{Place, Places},
+    stack::{Offered, Rules, Stack},
+    tasks::StreamTasks,
+};
 use crate::{
     age::Bounds,
     metrics::{self, Direction},
@@ -27,6 +37,16 @@ use crate::{
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Handshakes are the expensive part of a connection storm; more at once only make all slower.
 const HANDSHAKES_MAX: usize = 256;
+/// How long a handshake counts among those. A good one takes milliseconds; those that stall give
+/// their turn to the next one and go on beside it.
+const HANDSHAKE_TURN: Duration = Duration::from_millis(500);
+/// Connections from one address that nobody has vouched for yet: half of all places, so that one
+/// host cannot take them all without so much as a certificate.
+const STRANGERS_PER_ADDRESS_MAX: usize = 1024;
+/// Connections of one identity, all its replicas together: a quarter of all places.
+const CONNECTIONS_PER_PEER_MAX: usize = 512;
+/// A client that has shaken hands has something to say. hyper waits for its first words for ever.
+const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Several times what our own pool puts on a connection, so that it never meets the limit.
 const STREAMS_MAX: u32 = 256;
 /// Tokens and trace context need two or three; hyper's default of 16 KiB, stated.
@@ -65,6 +85,8 @@ pub(crate) struct Server {
     pub(crate) drain_grace: Duration,
     pub(crate) shutdown: CancellationToken,
     handshakes: Semaphore,
+    strangers: Arc<Places<IpAddr>>,
+    peers: Arc<Places<SpiffeId>>,
     /// As long as calls come in, the workload's own tasks go on.
     _background: Arc<DropGuard>,
 }
@@ -73,6 +95,8 @@ pub(crate) struct Server {
 struct Shaken {
     socket: Socket,
     opened: Opened,
+    /// Counts the connection among those of its peer.
+    place: Option<Place<SpiffeId>>,
 }
 
 /// Why a handshake led to nothing.
@@ -80,6 +104,10 @@ struct Shaken {
 enum Refused {
     #[error("it took longer than {HANDSHAKE_TIMEOUT:?}")]
     Timeout,
+    #[error("{STRANGERS_PER_ADDRESS_MAX} handshakes of this address are under way")]
+    Strangers,
+    #[error("{0} has {CONNECTIONS_PER_PEER_MAX} connections")]
+    Crowd(SpiffeId),
     #[error("{}", mesh_transport::handshake_failure(.0))]
     Tls(std::io::Error),
     #[error(transparent)]
@@ -110,6 +138,8 @@ impl Server {
             drain_grace,
             shutdown,
             handshakes,
+            strangers: Places::new(STRANGERS_PER_ADDRESS_MAX),
+            peers: Places::new(CONNECTIONS_PER_PEER_MAX),
             _background: background,
         }
     }
@@ -117,9 +147,10 @@ impl Server {
     /// Serves one connection to its end.
     pub(crate) async fn serve(&self, tcp: TcpStream, remote: SocketAddr, service: Offered) {
         match self.shake_hands(tcp, remote).await {
-            Ok(Shaken { socket, opened }) => {
-                let registered = self.registry.open(opened);
-                self.drive(socket, registered, service).await;
+            Ok(shaken) => {
+                let registered = self.registry.open(shaken.opened);
+                self.drive(shaken.socket, registered, service).await;
+                drop(shaken.place);
             }
             Err(refused) => {
                 metrics::handshake_failed(self.registry.own(), Direction::Inbound);
@@ -134,27 +165,47 @@ impl Server {
             return Ok(Shaken {
                 socket: Socket::Plain(tcp),
                 opened,
+                place: None,
             });
         };
-        // The wait for a place counts: behind others that stall it would have no bound at all.
-        let handshake = async {
-            // Never closed, so there is always a permit in the end.
-            let _permit = self.handshakes.acquire().await;
-            let shown = identity.server()?;
-            let acceptor = TlsAcceptor::from(Arc::clone(&shown.config));
-            let tls = acceptor.accept(tcp).await.map_err(Refused::Tls)?;
-            Ok::<_, Refused>((tls, shown))
-        };
-        let (tls, shown) = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake)
+        let stranger = self.strangers.take(remote.ip()).ok_or(Refused::Strangers)?;
+        // All waits count: behind others that stall they would have no bound at all.
+        let (tls, shown) = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.tls(identity, tcp))
             .await
             .map_err(|_| Refused::Timeout)??;
+        drop(stranger);
         mesh_transport::require_h2(tls.get_ref().1)?;
         let peer = mesh_transport::peer_identity(tls.get_ref().1)?;
+        let place = self.peers.take(peer.id.clone());
+        let place = place.ok_or_else(|| Refused::Crowd(peer.id.clone()))?;
         let opened = self.opened(remote, Some(peer), Some(shown));
         Ok(Shaken {
             socket: Socket::Tls(Box::new(tls.into())),
             opened,
+            place: Some(place),
         })
+    }
+
+    /// Who says nothing, or half a hello, waits beside the others and not among them.
+    async fn tls(
+        &self,
+        identity: &OwnIdentity,
+        tcp: TcpStream,
+    ) -> Result<(TlsStream<TcpStream>, Shown<rustls::ServerConfig>), Refused> {
+        let hello = LazyConfigAcceptor::new(Acceptor::default(), tcp).await;
+        let hello = hello.map_err(Refused::Tls)?;
+        // Never closed, so there is always a permit in the end.
+        let turn = self.handshakes.acquire().await;
+        let shown = identity.server()?;
+        let mut accept = hello.into_stream(Arc::clone(&shown.config));
+        let tls = match tokio::time::timeout(HANDSHAKE_TURN, &mut accept).await {
+            Ok(tls) => tls,
+            Err(_) => {
+                drop(turn);
+                accept.await
+            }
+        };
+        Ok((tls.map_err(Refused::Tls)?, shown))
     }
 
     fn opened(
@@ -186,9 +237,21 @@ impl Server {
             rules: Arc::clone(&self.rules),
             connection: Arc::clone(connection),
         };
-        let mut http2 = pin!(builder().serve_connection(TokioIo::new(socket), stack));
+        let begun = Arc::new(AtomicBool::new(false));
+        let guard = Guard::new(socket, Arc::clone(&begun));
+        let mut http2 = pin!(builder().serve_connection(TokioIo::new(guard), stack));
+        let silent = async {
+            tokio::time::sleep(PREFACE_TIMEOUT).await;
+            if begun.load(Ordering::Relaxed) {
+                std::future::pending().await
+            }
+        };
         let cause = tokio::select! {
             ended = http2.as_mut() => return log_end(connection, ended),
+            () = silent => {
+                tracing::info!(id = connection.id, remote = %connection.remote, "silent, cut");
+                return;
+            }
             () = tokio::time::sleep(connection.age) => "age",
             () = self.shutdown.cancelled() => "shutdown",
         };
@@ -213,8 +276,8 @@ impl Server {
     }
 }
 
-fn builder() -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+fn builder() -> http2::Builder<StreamTasks> {
+    let mut builder = http2::Builder::new(StreamTasks);
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEP_ALIVE_INTERVAL)

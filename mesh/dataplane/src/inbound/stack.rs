@@ -17,7 +17,7 @@ use tonic::body::Body;
 use tower::{ServiceExt, util::BoxCloneService};
 use tracing::{Instrument, Span, field::Empty};
 
-use super::{body::ServerBody, ends::Ends, status::Refusal, xfcc};
+use super::{body::ServerBody, ends::Ends, status::Refusal, tasks, xfcc};
 use crate::{
     CallerTable, Deadline, Mode, Settings, deadline,
     exchange::Exchange,
@@ -97,6 +97,7 @@ async fn run(
     exchange: Exchange,
 ) -> Response<ServerBody> {
     request.extensions_mut().insert(Deadline(at));
+    tasks::end_by(at);
     let mut ends = Box::pin(Ends::new(at, &connection.end_streams));
     let work = service.oneshot(request.map(Body::new));
     let work = deadline::scope(at, AssertUnwindSafe(work).catch_unwind());

@@ -1,12 +1,18 @@
 //! Answers that the data plane gives itself, in the form that a gRPC client understands.
 
+use std::time::Duration;
+
 use http::{HeaderMap, Response, StatusCode};
-use tonic::{Code, Status, body::Body};
+use tonic::{Code, Status, body::Body, metadata::MetadataValue};
+use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::metrics::Flag;
 
 /// The message of a call that the end of its connection has ended; part of the interface.
 pub(crate) const CONNECTION_DRAINED: &str = "connection_drained";
+
+/// When a caller that was shed may try again: calls end in less, so there will be room.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a call does not reach the service, or does not come back from it.
 #[derive(Debug)]
@@ -36,10 +42,13 @@ impl Refusal {
     }
 
     pub(crate) fn overloaded() -> Self {
-        Self::Grpc(
-            Status::resource_exhausted("too many calls in work"),
-            Flag::Overload,
-        )
+        let details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
+        let text = "too many calls in work";
+        let mut status = Status::with_error_details(Code::ResourceExhausted, text, details);
+        // For those who read headers only: a gateway hands it on as it is.
+        let seconds = MetadataValue::from(RETRY_AFTER.as_secs());
+        status.metadata_mut().insert("retry-after", seconds);
+        Self::Grpc(status, Flag::Overload)
     }
 
     pub(crate) fn deadline() -> Self {

@@ -218,7 +218,14 @@ impl Target {
                     metrics::replayed(&self.own, "unsent");
                     continue;
                 }
-                Err(status) => return Err((status, Flag::Unreachable)),
+                // Nothing was sent, and there is nobody else: the deadline bounds the wait.
+                Err(status) => match pool.restarting() {
+                    Some(until) => {
+                        tokio::time::sleep_until(until).await;
+                        continue;
+                    }
+                    None => return Err((status, Flag::Unreachable)),
+                },
             };
             exchange.on_lease(stream, call, Arc::clone(&link.connection.traffic));
             if let Some(peer) = &link.connection.peer {

@@ -93,6 +93,11 @@ impl Pool {
         state.links.is_empty() && state.backoff.blocked(Instant::now()).is_some()
     }
 
+    /// Until when a call should wait for an endpoint that seems to be restarting.
+    pub(crate) fn restarting(&self) -> Option<Instant> {
+        self.lock().backoff.restarting(Instant::now())
+    }
+
     /// A place for a call, on a connection that stands or on a new one.
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<Lease, Status> {
         let call = Call::begin(self);
@@ -106,7 +111,13 @@ impl Pool {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
             match self.look_or_dial() {
-                Look::Found(link, stream) => return Ok(Lease { link, stream, call }),
+                Look::Found(link, stream) => {
+                    // There may be room for more than one, as after a dial or a raised limit.
+                    if link.connection.streams() < link.state.streams_max() {
+                        self.freed();
+                    }
+                    return Ok(Lease { link, stream, call });
+                }
                 Look::Failing(status) => return Err(status),
                 Look::Dial => {
                     // A task of its own: the caller may go away, the others still want it.
@@ -126,6 +137,7 @@ impl Pool {
     /// Takes a connection out, if it still is in: another call may have replaced it already.
     pub(crate) fn retire(&self, id: u64) {
         self.lock().links.retain(|link| link.connection.id != id);
+        // Somebody must dial now: one is enough.
         self.freed();
     }
 
@@ -135,7 +147,7 @@ impl Pool {
         state.closed = true;
         state.links.clear();
         drop(state);
-        self.freed();
+        self.turned();
     }
 
     /// The connection has answered a call.
@@ -185,25 +197,24 @@ impl Pool {
     }
 
     async fn dial(self: Arc<Self>) {
+        let dialing = Dialing(&self);
         let dialed = self.dialer.dial(&self.endpoint).await;
         let mut state = self.lock();
-        state.dialing = false;
         match dialed {
             // Nobody would ever take it out again; dropped, it ends.
-            Ok(_) if state.closed => drop(state),
+            Ok(_) if state.closed => {}
             Ok(dialed) => {
                 state.links.push(Arc::new(dialed.link.clone()));
-                drop(state);
                 tokio::spawn(Arc::clone(&self).keep(dialed));
             }
             Err(error) => {
                 let Endpoint { address, id } = &self.endpoint;
                 tracing::info!(%address, %id, %error, "cannot dial");
                 state.backoff.fail(Instant::now(), error.to_string());
-                drop(state);
             }
         }
-        self.changed.notify_waiters();
+        drop(state);
+        drop(dialing);
     }
 
     async fn keep(self: Arc<Self>, dialed: super::dial::Dialed) {
@@ -226,10 +237,17 @@ impl Pool {
         self.retire(connection.id);
     }
 
+    /// One place is free, so one of those who wait can go on. Waking all of them would cost each
+    /// end of a call a look of everybody. Who is woken and goes away wakes the next one.
     fn freed(&self) {
         if self.waiting.load(Ordering::SeqCst) > 0 {
-            self.changed.notify_waiters();
+            self.changed.notify_one();
         }
+    }
+
+    /// What everybody waits for has changed.
+    fn turned(&self) {
+        self.changed.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -259,6 +277,17 @@ impl Drop for Call {
     fn drop(&mut self) {
         self.0.calls.fetch_sub(1, Ordering::Relaxed);
         self.0.freed();
+    }
+}
+
+/// A dial that is under way. Its end is noted whatever it is, a panic included: otherwise nobody
+/// would ever dial again.
+struct Dialing<'a>(&'a Pool);
+
+impl Drop for Dialing<'_> {
+    fn drop(&mut self) {
+        self.0.lock().dialing = false;
+        self.0.turned();
     }
 }
 

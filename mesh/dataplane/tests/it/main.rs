@@ -9,6 +9,7 @@ mod limits;
 mod plain;
 mod refused;
 mod replay;
+mod restart;
 mod rotation;
 mod scripted;
 mod support;
