@@ -111,6 +111,11 @@ def _stop(arguments: argparse.Namespace) -> None:
         say(f"removed the data of instance {instance.number}")
 
 
+def _restart(arguments: argparse.Namespace) -> None:
+    wait = not arguments.no_wait
+    lifecycle.restart_programs(_instance(arguments), arguments.programs, wait)
+
+
 def _status(arguments: argparse.Namespace) -> int:
     instance = _instance(arguments)
     supervisor = Supervisor(instance)
@@ -201,6 +206,9 @@ def _parser() -> argparse.ArgumentParser:
     stop = command("stop", _stop, "stop an instance, or some programs of it; the data stays")
     _add_names(stop)
     stop.add_argument("--purge", action="store_true", help="delete the instance's data, too")
+    again = command("restart", _restart, "replace programs, one after another, each until ready")
+    again.add_argument("programs", nargs="+")
+    again.add_argument("--no-wait", action="store_true", help="do not wait until they are ready")
     logs = command("logs", _logs, "follow the log of a program, or all logs")
     logs.add_argument("program", nargs="?")
     token = command("token", _token, "print a development token")

@@ -84,6 +84,20 @@ def stop_programs(instance: Instance, names: list[str]) -> None:
         supervisor.stop(name)
 
 
+def restart_programs(instance: Instance, names: list[str], wait: bool = True) -> None:
+    """Replaces some programs one after another, each as its platform would: asked to end, then
+    started again; the next one's turn comes when it is ready."""
+    supervisor = Supervisor(instance)
+    if not supervisor.alive():
+        raise Failure(f"instance {instance.number} does not run")
+    for program in chosen_programs(all_programs(instance, Options.of(instance)), names):
+        supervisor.stop(program.name)
+        if wait:
+            _start_stage(instance, supervisor, [program])
+        else:
+            supervisor.start(program.name)
+
+
 def log_tail(instance: Instance, name: str, lines: int = LOG_LINES) -> str:
     path = instance.logs / f"{name}.log"
     if not path.exists():
