@@ -65,6 +65,8 @@ pub struct Chassis {
     worker: Option<Start>,
     recurring: Vec<&'static str>,
     shutdown: CancellationToken,
+    /// Told to the mesh: no more calls.
+    drain: CancellationToken,
 }
 
 /// A running service.
@@ -84,7 +86,8 @@ impl Chassis {
     ) -> Result<Self, Error> {
         crate::error::set_service(settings.service());
         tracing::info!(?settings, "starting");
-        let workload = Workload::start(settings.mesh.clone(), shutdown.clone())
+        let drain = CancellationToken::new();
+        let workload = Workload::start(settings.mesh.clone(), drain.clone())
             .await
             .map_err(Error::Workload)?;
         Ok(Self {
@@ -99,6 +102,7 @@ impl Chassis {
             worker: None,
             recurring: Vec::new(),
             shutdown,
+            drain,
             settings: settings.clone(),
         })
     }

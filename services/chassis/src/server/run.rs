@@ -1,6 +1,7 @@
 //! The life of a service: what is started, in which order it waits, and how it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mesh_dataplane::{CallerTable, Condition};
 use mesh_identity::SpiffeId;
@@ -15,6 +16,10 @@ use crate::jwt::Authenticated;
 use crate::outbox::Relay;
 use crate::tasks::NewTask;
 use crate::unreadable::Readable;
+
+/// How long calls are still taken while tasks that run come to their end. Together with the grace
+/// of the connections it is below what a platform waits before it kills.
+const WRITERS_FIRST: Duration = Duration::from_secs(8);
 
 pub(super) async fn serve(
     mut chassis: Chassis,
@@ -45,14 +50,16 @@ pub(super) async fn serve(
         .map_err(Error::Workload)?;
     let local_addr = serving.local_addr();
 
-    let shutdown = chassis.shutdown.clone();
+    let (shutdown, drain) = (chassis.shutdown.clone(), chassis.drain.clone());
     // The identity is renewed and the probes are answered for as long as this is held.
     let workload = chassis.workload.clone();
     let readiness = chassis.workload.readiness().clone();
     let names = std::mem::take(&mut chassis.names);
+    let staying = readiness.condition("staying");
+    staying.met();
     let finished = tokio::spawn(async move {
-        let stop = CancellationToken::new();
-        let background = tokio::spawn(background.run(stop.clone()));
+        let stops = Stops::default();
+        let background = tokio::spawn(background.run(stops.clone()));
         let report = tokio::spawn(async move {
             readiness.ready().await;
             for name in names {
@@ -62,10 +69,16 @@ pub(super) async fn serve(
             }
         });
         shutdown.cancelled().await;
+        staying.unmet("the service has been told to stop");
         report.abort();
-        // Calls first: what they write is still published.
+        // Events and tasks first, while calls are still served: a slow task must not widen the
+        // gap between this process and the next one at the same address.
+        stops.writers.cancel();
+        let _ = tokio::time::timeout(WRITERS_FIRST, stops.written.cancelled()).await;
+        drain.cancel();
         serving.drained().await;
-        stop.cancel();
+        // What the last calls have written is still published.
+        stops.relay.cancel();
         if let Err(error) = background.await {
             tracing::error!(%error, "background work ended badly");
         }
@@ -76,6 +89,15 @@ pub(super) async fn serve(
         local_addr,
         finished,
     })
+}
+
+/// What ends the work beside the server, step by step.
+#[derive(Clone, Default)]
+struct Stops {
+    writers: CancellationToken,
+    /// Cancelled when consumer and tasks have ended.
+    written: CancellationToken,
+    relay: CancellationToken,
 }
 
 /// What runs beside the server.
@@ -117,9 +139,11 @@ impl Background {
         }
     }
 
-    /// Waits for the database, then runs until `stop`: the consumer and the tasks end first, the
-    /// relay last, because both write events.
-    async fn run(mut self, stop: CancellationToken) {
+    /// Waits for the database, then runs until it is stopped: the consumer and the tasks end
+    /// first, the relay last, because both write events.
+    async fn run(mut self, stops: Stops) {
+        let stop = stops.writers;
+        let written = stops.written.drop_guard();
         let migrations = self.migrations.take();
         let migrate = async {
             if let Some(migrations) = migrations {
@@ -143,14 +167,13 @@ impl Background {
             writers.spawn(running);
         }
         writers.close();
-        let stop_relay = CancellationToken::new();
         let relay = tokio::spawn({
-            let (relay, stop) = (Arc::clone(&self.relay), stop_relay.clone());
+            let (relay, stop) = (Arc::clone(&self.relay), stops.relay);
             async move { relay.run(stop).await }
         });
         stop.cancelled().await;
         writers.wait().await;
-        stop_relay.cancel();
+        drop(written);
         if let Err(error) = relay.await {
             tracing::error!(%error, "relay ended badly");
         }
