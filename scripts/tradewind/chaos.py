@@ -14,21 +14,29 @@ import signal
 import subprocess
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 from tradewind import build, chaos_faults, components, doctor, lifecycle, paths
 from tradewind import instance as instances
+from tradewind.chaos_disk import SmallDisk
 from tradewind.chaos_faults import Faults
 from tradewind.chaos_load import STORIES, Load
-from tradewind.chaos_witness import Witness, mails, waited_per_second
+from tradewind.chaos_witness import Witness, mails, processor_time, waited_per_second
 from tradewind.console import Failure, say, show
 from tradewind.instance import Instance
 from tradewind.programs import Options, all_programs
 
 # Short, so that certificates rotate several times, and once while `meshd` is away.
 SVID_TTL_SECONDS = 60
-# Contract: every order is settled this long after the last fault.
+# Contract: every order is settled this long after the last fault, counted from when every part is
+# ready again and customers are done: what is placed last has its own time-outs before it.
 SETTLED_WITHIN_SECONDS = 60
+# A machine that others use is late for no fault of the shop. It gets the time again, and every
+# invariant is asked again, while the shop waits longer than this for a processor per second that
+# it runs (alone it is below 1 by then) and so often at most.
+STARVED = 1.5
+SETTLED_TRIES = 4
 # A program that was killed is ready again within this, also when all of them start at once.
 READY_WITHIN_SECONDS = 120
 REPORT_SECONDS = 10
@@ -63,9 +71,13 @@ def run(wanted: Wanted) -> int:
     for number in STOPPING:
         signal.signal(number, signal.default_int_handler)
     instance, lock = instances.take_free()
+    disk = SmallDisk(instance)
     status = VIOLATED
     try:
-        status = _run_on(instance, lock, wanted)
+        disk.unmount()
+        instance.remove()
+        disk.mount()
+        status = _run_on(instance, lock, disk, wanted)
     finally:
         # A second Ctrl-C must not leave half of it behind.
         for number in STOPPING:
@@ -73,22 +85,22 @@ def run(wanted: Wanted) -> int:
         lifecycle.stop(instance)
         if status != PASSED and instance.run.exists():
             _keep(instance, wanted)
+        disk.unmount()
         instance.remove()
         os.close(lock)
     return status
 
 
-def _run_on(instance: Instance, lock: int, wanted: Wanted) -> int:
+def _run_on(instance: Instance, lock: int, disk: SmallDisk, wanted: Wanted) -> int:
     """One run on an instance that is ours."""
     again = f"SEED={wanted.seed} MINUTES={wanted.minutes:g}"
     say(f"chaos on instance {instance.number}; the same again: make chaos {again}")
-    instance.remove()
     lifecycle.start(instance, Options(svid_ttl_seconds=SVID_TTL_SECONDS), lock=lock)
     witness = Witness(instance)
-    faults = Faults(instance, witness.scrape)
+    faults = Faults(instance, disk, witness.scrape)
     load = Load(instance, wanted.seed, wanted.rate)
     witness.start()
-    planned = chaos_faults.plan(wanted.seed, wanted.minutes)
+    planned = chaos_faults.plan(wanted.seed, wanted.minutes, disk.mounted)
     over = threading.Event()
     # Daemons all: an interrupted run must not go on ordering.
     loop = threading.Thread(target=_load_until, args=(load, over), name="load", daemon=True)
@@ -98,16 +110,16 @@ def _run_on(instance: Instance, lock: int, wanted: Wanted) -> int:
     finally:
         faults.heal()
     late = _until_ready(instance)
-    healed = time.monotonic()
     say("faults are over, everything is ready again")
     time.sleep(AFTERMATH_SECONDS)
     over.set()
     loop.join()
+    begun = time.monotonic()
     load.finish()
-    rest = max(1, round(healed + SETTLED_WITHIN_SECONDS - time.monotonic()))
-    reconciled = _reconcile(instance, load, rest)
+    reconciled = _settled(instance, load, begun)
+    took = time.monotonic() - begun
     witness.stop()
-    return _verdict(instance, wanted, load, faults, witness, reconciled, late, len(planned))
+    return _verdict(instance, wanted, load, faults, witness, reconciled, late, len(planned), took)
 
 
 def _load_until(load: Load, over: threading.Event) -> None:
@@ -132,6 +144,22 @@ def _until_ready(instance: Instance) -> list[str]:
         time.sleep(0.5)
 
 
+def _settled(instance: Instance, load: Load, begun: float) -> int:
+    """The reconciler's verdict; asked again only when a starved machine came late."""
+    ends = begun + SETTLED_WITHIN_SECONDS
+    for again in range(SETTLED_TRIES):
+        before = processor_time(instance)
+        status = _reconcile(instance, load, max(1, round(ends - time.monotonic())))
+        waited = waited_per_second(before, processor_time(instance))
+        say(f"the services waited {waited:.1f} s for a processor per second that they ran")
+        in_time = time.monotonic() < ends
+        if status == 0 or in_time or waited < STARVED or again + 1 == SETTLED_TRIES:
+            return status
+        say(f"others use the machine: the shop gets {SETTLED_WITHIN_SECONDS} s more")
+        ends = time.monotonic() + SETTLED_WITHIN_SECONDS
+    return status
+
+
 def _reconcile(instance: Instance, load: Load, seconds: int) -> int:
     told = instance.run / "acknowledged"
     told.write_text(load.told.lines())
@@ -146,20 +174,24 @@ def _reconcile(instance: Instance, load: Load, seconds: int) -> int:
 
 def _verdict(
     instance: Instance, wanted: Wanted, load: Load, faults: Faults, witness: Witness,
-    reconciled: int, late: list[str], planned: int,
+    reconciled: int, late: list[str], planned: int, took: float,
 ) -> int:
     counted = witness.counted()
     kept, twice = mails(instance)
     told = load.told
     cut = sum(count for name, count in told.counts.items() if name.startswith(("cut", "answers 5")))
+    kinds = Counter(f"{fault.kind} {fault.program}" for fault in faults.done)
     show(f"\nfaults   {len(faults.done)} of {planned} carried out")
-    show(f"orders   {len(told.orders)} acknowledged, {kept} mails")
+    for name, count in sorted(kinds.items()):
+        show(f"  {name:<47} {count:>7}")
+    show(f"  {'killed with a task in hand':<47} {faults.at_work:>7}")
+    show(f"orders   {len(told.orders)} acknowledged, {kept} mails, at rest after {took:.0f} s")
     for name, count in sorted(told.counts.items()):
         show(f"  client   {name:<38} {count:>7}")
     show(f"  client   {'calls cut or refused by a fault':<38} {cut:>7}")
     for name, count in counted.items():
         show(f"  services {name:<38} {count:>7}")
-    waited = waited_per_second(instance)
+    waited = waited_per_second({}, processor_time(instance))
     show(f"machine  the services waited {waited:.1f} s for a processor per second that they ran")
     if waited > BUSY:
         show("         others use it: if something is late and nothing is wrong, run it again")

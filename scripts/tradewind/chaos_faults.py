@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tradewind import postgres
+from tradewind.chaos_disk import SmallDisk
 from tradewind.console import say
 from tradewind.instance import SERVICES, Instance
 from tradewind.supervisor import Supervisor
@@ -30,6 +32,8 @@ KAFKA_AWAY_SECONDS = 30
 KAFKA_LONG_AWAY_SECONDS = 300
 LONG_AWAY_MINUTES = 15
 POSTGRES_AWAY_SECONDS = 10
+# Long enough that the broker gives up and its next processes do, too.
+DISK_FULL_SECONDS = 15
 # Load comes before the first fault and goes on after the last one.
 QUIET_SECONDS = 5
 # Between two slow faults, so that what they did can be seen apart in the logs.
@@ -38,12 +42,17 @@ KILLS_PER_MINUTE = 6
 # A program that is away cannot be killed; it comes back, then it is its turn.
 DEFER_SECONDS = 2
 KILL_WITHIN_SECONDS = 60
+# Who works on tasks long enough to be caught in the act: killed then, its lease is surely lost.
+AT_WORK = ("payment", "order")
+CATCH_SECONDS = 20
+CATCH_PAUSE_SECONDS = 0.2
+LEASES = "select count(*) from task where state = 'LEASED'"
 
 
 @dataclass(frozen=True, order=True)
 class Fault:
     at: float  # seconds since the start of the faults
-    kind: str  # kill, freeze, away, restart
+    kind: str  # kill, freeze, away, restart, fill
     program: str
     seconds: float = 0.0
 
@@ -52,8 +61,8 @@ class Fault:
         return f"{self.kind} {self.program}{long}"
 
 
-def plan(seed: int, minutes: float) -> list[Fault]:
-    """The same seed and length are the same plan."""
+def plan(seed: int, minutes: float, small_disk: bool) -> list[Fault]:
+    """The same seed and length are the same plan. Without a small disk it is never filled."""
     luck = random.Random(f"faults {seed}")
     faults = []
     at = float(QUIET_SECONDS)
@@ -73,7 +82,7 @@ def plan(seed: int, minutes: float) -> list[Fault]:
         victims += luck.sample(KILLED, len(KILLED))
     for victim in victims[:kills]:
         faults.append(Fault(round(luck.uniform(QUIET_SECONDS, end), 1), "kill", victim))
-    return sorted(faults)
+    return sorted(fault for fault in faults if small_disk or fault.kind != "fill")
 
 
 def _slow(luck: random.Random, minutes: float) -> list[tuple[str, str, float]]:
@@ -85,6 +94,7 @@ def _slow(luck: random.Random, minutes: float) -> list[tuple[str, str, float]]:
         ("away", "kafka", float(KAFKA_AWAY_SECONDS)),
         ("away", "postgres", float(POSTGRES_AWAY_SECONDS)),
         ("restart", "postgres", 0.0),
+        ("fill", "kafka", float(DISK_FULL_SECONDS)),
     ]
     if away != KAFKA_AWAY_SECONDS:
         faults.append(("away", "kafka", float(away)))
@@ -95,12 +105,17 @@ def _slow(luck: random.Random, minutes: float) -> list[tuple[str, str, float]]:
 class Faults:
     """Carries a plan out. Slow faults run beside the kills."""
 
-    def __init__(self, instance: Instance, before_kill: Callable[[str], None]) -> None:
+    def __init__(
+        self, instance: Instance, disk: SmallDisk, before_kill: Callable[[str], None]
+    ) -> None:
         self._instance = instance
+        self._disk = disk
         self._before_kill = before_kill
         self._lock = threading.Lock()
         self._absent: set[str] = set()
-        self.done: list[str] = []
+        self._frozen: set[str] = set()
+        self.done: list[Fault] = []
+        self.at_work = 0  # kills of a process with a task in its hands
         self.failed: list[str] = []
 
     def run(self, faults: list[Fault]) -> None:
@@ -130,7 +145,7 @@ class Faults:
             say(str(fault))
             action = {
                 "kill": self._kill, "freeze": self._freeze, "away": self._away,
-                "restart": self._restart,
+                "restart": self._restart, "fill": self._fill,
             }[fault.kind]
             action(fault.program, fault.seconds)
         except Exception as error:  # noqa: BLE001 - reported with the fault's name
@@ -138,39 +153,68 @@ class Faults:
                 self.failed.append(f"{fault}: {error}")
             return
         with self._lock:
-            self.done.append(str(fault))
+            self.done.append(fault)
 
     def _kill(self, name: str, _seconds: float) -> None:
         deadline = time.monotonic() + KILL_WITHIN_SECONDS
-        while True:
-            pid = self._pid(name)
-            if pid is not None:
-                break
+        while (pid := self._killed(name)) is None:
             if time.monotonic() > deadline:
                 raise TimeoutError("it was away for too long to be killed")
             time.sleep(DEFER_SECONDS)
-        self._before_kill(name)
-        os.kill(pid, signal.SIGKILL)
         # Seen to be gone, and another process in its place: the fault took place.
         while (now := self._pid(name)) is None or now == pid:
             if time.monotonic() > deadline + KILL_WITHIN_SECONDS:
                 raise TimeoutError("it was not started again")
             time.sleep(0.1)
 
+    def _killed(self, name: str) -> int | None:
+        """Kills the process and says which it was; None when there is none now."""
+        pid = self._pid(name)
+        if pid is None:
+            return None
+        self._before_kill(name)
+        caught = name in AT_WORK and self._caught(name, pid)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return None
+        with self._lock:
+            self.at_work += caught
+        return pid
+
+    def _caught(self, name: str, pid: int) -> bool:
+        """Holds the process at a moment in which it works on a task, if there is one soon."""
+        until = time.monotonic() + CATCH_SECONDS
+        while time.monotonic() < until and self._pid(name) == pid:
+            if name in self._frozen:
+                return False  # its next fault is under way, and lets it go
+            _signal(pid, signal.SIGSTOP)
+            # It stands still, so what it holds now it still holds when it dies.
+            if (postgres.query(self._instance, name, LEASES) or "0") != "0":
+                return True
+            if name not in self._frozen:
+                _signal(pid, signal.SIGCONT)
+            time.sleep(CATCH_PAUSE_SECONDS)
+        return False
+
     def _freeze(self, name: str, seconds: float) -> None:
         pid = self._pid(name)
         if pid is None:
             raise ProcessLookupError("it does not run")
         ends = time.monotonic() + seconds
-        _signal(pid, signal.SIGSTOP)
-        while time.monotonic() < ends:
-            time.sleep(0.2)
-            # It may be killed while it stands still; the one in its place has its turn, too.
-            now = self._pid(name)
-            if now is not None and now != pid:
-                pid = now
-                _signal(pid, signal.SIGSTOP)
-        _signal(pid, signal.SIGCONT)
+        self._frozen.add(name)
+        try:
+            _signal(pid, signal.SIGSTOP)
+            while time.monotonic() < ends:
+                time.sleep(0.2)
+                # It may be killed while it stands still; the one in its place has its turn, too.
+                now = self._pid(name)
+                if now is not None and now != pid:
+                    pid = now
+                    _signal(pid, signal.SIGSTOP)
+        finally:
+            self._frozen.discard(name)
+            _signal(pid, signal.SIGCONT)
 
     def _away(self, name: str, seconds: float) -> None:
         supervisor = Supervisor(self._instance)
@@ -186,6 +230,9 @@ class Faults:
 
     def _restart(self, name: str, _seconds: float) -> None:
         self._away(name, 0)
+
+    def _fill(self, _name: str, seconds: float) -> None:
+        self._disk.fill(seconds)
 
     def _pid(self, name: str) -> int | None:
         """The process, unless a fault of ours keeps it away or it has not started yet."""

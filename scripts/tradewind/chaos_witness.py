@@ -91,20 +91,30 @@ class Witness:
         self._last[name, series] = value
 
 
-def waited_per_second(instance: Instance) -> float:
-    """How long the services waited for a processor for each second that they had one.
+def processor_time(instance: Instance) -> dict[str, tuple[int, int]]:
+    """For each thread of the services how long it ran and how long it waited for a processor.
 
-    Builds beside a run take processors away; the shop is then late, and nothing else. Linux counts
-    it for each thread.
+    Builds beside a run take processors away; the shop is then late, and nothing else.
     """
     states = Supervisor(instance).states()
-    ran, waited = 0, 0
+    times = {}
     for name in SERVICES:
         for path in Path(f"/proc/{states[name]['pid']}/task").glob("*/schedstat"):
             # A thread may have ended in between.
             with contextlib.suppress(OSError):
-                words = path.read_text().split()
-                ran, waited = ran + int(words[0]), waited + int(words[1])
+                ran, waited = path.read_text().split()[:2]
+                times[str(path)] = int(ran), int(waited)
+    return times
+
+
+def waited_per_second(
+    since: dict[str, tuple[int, int]], until: dict[str, tuple[int, int]]
+) -> float:
+    """How long they waited for each second that they ran."""
+    ran, waited = 0, 0
+    for thread, (now_ran, now_waited) in until.items():
+        before = since.get(thread, (0, 0))
+        ran, waited = ran + now_ran - before[0], waited + now_waited - before[1]
     return waited / max(ran, 1)
 
 

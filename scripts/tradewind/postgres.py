@@ -51,6 +51,15 @@ def provision(instance: Instance) -> None:
         raise Failure(f"could not make databases and roles:\n{result.stderr}")
 
 
+def query(instance: Instance, database: str, sql: str) -> str | None:
+    """What one query answers, a line per row; None while there is no answer."""
+    try:
+        result = _psql(instance, sql, database)
+    except subprocess.TimeoutExpired:
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None
+
+
 def _provisioning(instance: Instance) -> list[str]:
     lines = ["revoke connect on database postgres, template1 from public;"]
     for service in SERVICES:
@@ -68,7 +77,9 @@ def _provisioning(instance: Instance) -> list[str]:
     return lines
 
 
-def _psql(instance: Instance, script: str) -> subprocess.CompletedProcess[str]:
+def _psql(
+    instance: Instance, script: str, database: str = "postgres"
+) -> subprocess.CompletedProcess[str]:
     """Runs SQL as the superuser. Script and password stay out of the process list."""
     environment = {
         **os.environ,
@@ -79,7 +90,8 @@ def _psql(instance: Instance, script: str) -> subprocess.CompletedProcess[str]:
         [
             str(paths.POSTGRES_BIN / "psql"), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1",
             "--host", instance.address("postgres"), "--port", str(POSTGRES_PORT),
-            "--username", "postgres", "--dbname", "postgres", "--file", "-",
+            "--username", "postgres", "--dbname", database, "--file", "-",
+            "--tuples-only", "--no-align",
         ],
         input=script, env=environment, timeout=PSQL_TIMEOUT_SECONDS,
         capture_output=True, text=True, check=False,
