@@ -11,14 +11,25 @@ mod meta;
 mod settings;
 mod workload;
 
+mod load;
+mod report;
+
+mod check;
+mod read;
+mod suggest;
+mod yaml;
+
 pub use authentication::{
     ClaimToHeader, JwtHeader, JwtRule, MtlsMode, PeerAuthentication, RequestAuthentication,
 };
 pub use authorization::{
     Action, AuthorizationPolicy, Condition, Operation, Rule, Source, TargetRef,
 };
+pub use load::{Loaded, mesh_settings_from_path, mesh_settings_from_text};
 pub use meta::{Labels, Meta, Origin};
+pub use report::{Error, Problem, ProblemKind};
 pub use settings::{ExtAuthz, ExtensionProvider, MeshSettings, PathNormalization, ProviderKind};
+pub use suggest::nearest;
 pub use workload::{PortProtocol, Workload, WorkloadEntry};
 
 /// Everything that a set of files says, in the order in which it stands there.

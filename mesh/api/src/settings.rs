@@ -90,10 +90,14 @@ impl MeshSettings {
     /// # Errors
     /// No provider has the name, or it is no external authorizer, or Istio cannot use it.
     pub fn ext_authz(&self, name: &str) -> Result<&ExtAuthz, String> {
-        let provider = self
-            .extension_providers
-            .iter()
-            .find(|provider| provider.name == name)
+        let named = |provider: &&ExtensionProvider| provider.name == name;
+        let mut providers = self.extension_providers.iter();
+        // Only among authorizers must a name be unique, so one goes before a tracer of its name.
+        let provider = providers
+            .clone()
+            .filter(|provider| provider.is_ext_authz())
+            .find(named)
+            .or_else(|| providers.find(named))
             .ok_or_else(|| format!("no extension provider is named \"{name}\""))?;
         if let Some(fault) = &provider.fault {
             return Err(format!("extension provider \"{name}\": {fault}"));
@@ -107,5 +111,18 @@ impl MeshSettings {
                  envoyExtAuthzGrpc"
             )),
         }
+    }
+}
+
+// === impl ExtensionProvider ===
+
+impl ExtensionProvider {
+    /// Whether it is an external authorizer, usable or not.
+    #[must_use]
+    pub fn is_ext_authz(&self) -> bool {
+        matches!(
+            self.kind,
+            ProviderKind::ExtAuthzHttp(_) | ProviderKind::ExtAuthzGrpc(_)
+        )
     }
 }
