@@ -263,11 +263,13 @@ fn pending(stock_held: bool, payment_held: bool, input: Input) -> (State, Vec<Ef
 fn confirmed(cancel: Option<Reason>, input: Input) -> (State, Vec<Effect>) {
     match input {
         Input::Captured => captured(cancel),
+        // Refused can also mean that the payment is in another state than we think, with the money
+        // still held; where there is nothing to reverse, the reversal is done at once.
         Input::CaptureFailed => undo(
             Status::Confirmed,
             Reason::PaymentFailed,
             Undo::Asked,
-            Undo::NotNeeded,
+            Undo::Asked,
         ),
         Input::DeadlinePassed { capture } => {
             cancel_before_capture(cancel, capture, Reason::DeadlinePassed)

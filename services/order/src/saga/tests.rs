@@ -150,7 +150,7 @@ fn confirmed_moves(cancel: Option<Reason>) -> Moves {
         Input::CaptureFailed,
         from,
         Reason::PaymentFailed,
-        &[Step::ReleaseReservation],
+        BOTH,
     )];
     let Some(reason) = cancel else {
         moves.push((Input::Captured, State::Paid, vec![paid]));

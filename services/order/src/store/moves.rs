@@ -48,7 +48,7 @@ pub(super) async fn capture_progress(tx: &mut Tx, order: &Order) -> Result<Captu
     }
     let task = tx.task(tasks::kind(Step::CapturePayment), order.id).await?;
     Ok(match task {
-        Some(task) if task.attempt > 0 => Capture::Started,
+        Some(task) if task.ever_leased => Capture::Started,
         Some(_) | None => Capture::Untouched,
     })
 }
