@@ -7,6 +7,7 @@
 mod ledger;
 mod payment;
 mod refund;
+mod status;
 
 use std::fmt;
 
@@ -15,9 +16,9 @@ use shop_chassis::Money;
 use uuid::Uuid;
 
 pub(crate) use ledger::Posting;
-pub(crate) use payment::Status;
 pub(crate) use payment::{Attempt, Capture, Moved, Payment, Reversal};
 pub(crate) use refund::{REASON_CHARS_MAX, Refund, RefundPayment, RefundState};
+pub(crate) use status::Status;
 
 /// Names a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,6 +9,7 @@ mod config;
 mod domain;
 mod error;
 mod events;
+mod metrics;
 mod order_client;
 mod provider;
 mod settlement;

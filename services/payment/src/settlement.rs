@@ -10,9 +10,9 @@ use shop_chassis::Caller;
 
 use crate::domain::{
     AuthorizationId, Capture, OrderId, Payment, PaymentId, Refund, RefundId, RefundState, Reversal,
-    Status,
 };
 use crate::error::Error;
+use crate::metrics;
 use crate::now;
 use crate::provider::{Answer, PaymentToken, Provider, Unclear};
 use crate::store::Store;
@@ -66,20 +66,14 @@ impl Settlement {
         Ok(())
     }
 
-    /// Ends a payment that has no means of payment. Once the provider was asked it is too late:
-    /// only the provider knows whether it holds the money.
+    /// Ends a payment that has no means of payment, unless the provider was asked already.
     pub(crate) async fn refuse_without_method(
         &self,
         caller: &Caller,
-        payment: &Payment,
+        id: PaymentId,
     ) -> Result<(), Error> {
-        if payment.status == Status::Processing {
-            return Err(Error::Unresolved(payment.id));
-        }
         let code = NO_PAYMENT_METHOD.to_owned();
-        self.store
-            .refuse_authorization(caller, payment.id, code, now())
-            .await?;
+        self.store.refuse_unasked(caller, id, code, now()).await?;
         Ok(())
     }
 
@@ -159,7 +153,11 @@ impl Settlement {
             }
             Answer::Declined { code } => {
                 tracing::warn!(payment_id = %id, code, "void refused; was it captured?");
-                self.ask_capture(caller, id, held).await?;
+                if let Settled::Declined { code } = self.ask_capture(caller, id, held).await? {
+                    // Neither to take nor to give up: it holds nothing any more.
+                    tracing::warn!(payment_id = %id, code, "not captured either; it is void");
+                    self.store.void(caller, id, now()).await?;
+                }
             }
             Answer::Unknown(source) => return Err(unclear("void", id, source)),
         }
@@ -177,6 +175,7 @@ impl Settlement {
                     .await
             }
             Settled::Declined { code } => {
+                metrics::reversal_refused();
                 tracing::error!(payment_id = %payment.id, code, "a reversal's refund was refused");
                 Err(Error::ReversalRefused {
                     payment: payment.id,

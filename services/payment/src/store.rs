@@ -142,6 +142,20 @@ impl Store {
         .await
     }
 
+    /// Nobody has a means of payment for it.
+    pub(crate) async fn refuse_unasked(
+        &self,
+        caller: &Caller,
+        id: PaymentId,
+        code: String,
+        now: Time,
+    ) -> Result<Payment, Error> {
+        self.step(caller, id, now, move |current| {
+            current.refuse_unasked(&code, now)
+        })
+        .await
+    }
+
     /// The provider has taken the money.
     pub(crate) async fn capture(
         &self,

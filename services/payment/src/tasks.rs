@@ -96,7 +96,7 @@ impl PaymentTasks {
             }
             None => {
                 self.settlement
-                    .refuse_without_method(caller, &payment)
+                    .refuse_without_method(caller, payment.id)
                     .await?
             }
         }

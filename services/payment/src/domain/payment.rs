@@ -1,12 +1,11 @@
 //! A payment and its moves. Each says what is saved, booked and published, or why it is refused;
 //! a move that was made before is `None`: nothing to save, and no error.
 
-use std::fmt;
-
 use shop_chassis::Money;
 
 use super::{
-    AuthorizationId, Fact, OrderId, PaymentId, Phase, Posting, Refund, RefundId, RefundState, Time,
+    AuthorizationId, Fact, OrderId, PaymentId, Phase, Posting, Refund, RefundId, RefundState,
+    Status, Time,
 };
 use crate::error::Error;
 
@@ -33,17 +32,6 @@ pub struct Payment {
     pub version: i64,
     pub create_time: Time,
     pub update_time: Time,
-}
-
-/// Where a payment stands, in Stripe's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    RequiresConfirmation,
-    Processing,
-    RequiresCapture,
-    Succeeded,
-    Canceled,
-    Failed,
 }
 
 /// A payment after a move, and what the move brings about.
@@ -201,6 +189,19 @@ impl Payment {
         }
     }
 
+    /// There is nothing to ask the provider with. Once it was asked it is too late: only the
+    /// provider knows whether it holds the money.
+    pub fn refuse_unasked(&self, code: &str, now: Time) -> Result<Option<Moved>, Error> {
+        match self.status {
+            Status::RequiresConfirmation => Ok(Some(self.failed(Phase::Authorized, code, now))),
+            Status::Processing => Err(Error::Unresolved(self.id)),
+            // Decided meanwhile.
+            Status::RequiresCapture | Status::Succeeded | Status::Canceled | Status::Failed => {
+                Ok(None)
+            }
+        }
+    }
+
     // Capture.
 
     /// Decides whether the provider is asked for the money.
@@ -232,15 +233,16 @@ impl Payment {
         }
     }
 
-    /// The provider has not taken the money, and will not.
+    /// The provider has not taken the money, and will not. One that is being undone has not failed:
+    /// its reversal got there first, and tells the end.
     pub fn refuse_capture(&self, code: &str, now: Time) -> Result<Option<Moved>, Error> {
         match self.status {
+            Status::RequiresCapture if self.reverse_reason.is_some() => Ok(None),
             Status::RequiresCapture => Ok(Some(self.failed(Phase::Captured, code, now))),
-            Status::Failed => Ok(None),
-            Status::RequiresConfirmation
-            | Status::Processing
-            | Status::Succeeded
-            | Status::Canceled => Err(self.refuses("fail")),
+            Status::Failed | Status::Canceled => Ok(None),
+            Status::RequiresConfirmation | Status::Processing | Status::Succeeded => {
+                Err(self.refuses("fail"))
+            }
         }
     }
 
@@ -461,39 +463,5 @@ impl Refund {
             update_time: now,
             ..self.clone()
         }
-    }
-}
-
-// === impl Status ===
-
-impl Status {
-    pub const ALL: [Self; 6] = [
-        Self::RequiresConfirmation,
-        Self::Processing,
-        Self::RequiresCapture,
-        Self::Succeeded,
-        Self::Canceled,
-        Self::Failed,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RequiresConfirmation => "REQUIRES_CONFIRMATION",
-            Self::Processing => "PROCESSING",
-            Self::RequiresCapture => "REQUIRES_CAPTURE",
-            Self::Succeeded => "SUCCEEDED",
-            Self::Canceled => "CANCELED",
-            Self::Failed => "FAILED",
-        }
-    }
-
-    pub fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }

@@ -158,10 +158,43 @@ fn refused_capture_fails_only_what_is_held() {
             Refused,
             Moved(Status::Failed),
             Refused,
-            Refused,
+            Nothing,
             Nothing,
         ],
     );
+}
+
+#[test]
+fn capture_that_loses_to_a_reversal_fails_nothing() {
+    let payment = in_status(Status::RequiresCapture);
+    let Ok(Reversal::Void(_, Some(wished))) = payment.begin_reverse("CUSTOMER", None, later())
+    else {
+        panic!("{payment:?}");
+    };
+    let refused = wished.payment.refuse_capture("voided", later());
+    assert_eq!(made(refused), Made::Nothing);
+    let voided = wished.payment.void(later());
+    assert_eq!(made(voided), Made::Moved(Status::Canceled));
+}
+
+#[test]
+fn payment_without_a_means_fails_only_before_the_provider_was_asked() {
+    let refuse = |status| in_status(status).refuse_unasked("invalid_token", later());
+    let made_of = |status| made(refuse(status));
+    assert_eq!(
+        made_of(Status::RequiresConfirmation),
+        Made::Moved(Status::Failed)
+    );
+    for decided in [
+        Status::RequiresCapture,
+        Status::Succeeded,
+        Status::Canceled,
+        Status::Failed,
+    ] {
+        assert_eq!(made_of(decided), Made::Nothing);
+    }
+    let asked = refuse(Status::Processing);
+    assert!(matches!(asked, Err(Error::Unresolved(_))), "{asked:?}");
 }
 
 #[test]

@@ -113,7 +113,7 @@ async fn payment_without_a_method_fails_unless_the_provider_was_asked() {
         desk.shop.order_created().await,
     );
     desk.settlement
-        .refuse_without_method(&desk.shop.order, &fresh)
+        .refuse_without_method(&desk.shop.order, fresh.id)
         .await
         .unwrap();
     assert_eq!(
@@ -129,7 +129,7 @@ async fn payment_without_a_method_fails_unless_the_provider_was_asked() {
     let asked = begun.unwrap().unwrap();
     let refused = desk
         .settlement
-        .refuse_without_method(&desk.shop.order, &asked)
+        .refuse_without_method(&desk.shop.order, asked.id)
         .await;
     assert!(matches!(refused, Err(Error::Unresolved(_))));
 }
@@ -346,5 +346,55 @@ async fn refund_that_the_provider_refuses_frees_its_money() {
     assert!(
         matches!(reversed, Err(Error::ReversalRefused { .. })),
         "{reversed:?}"
+    );
+    // It is asked again for ever, so somebody must be able to see it.
+    let metrics = mesh_telemetry::metrics::render();
+    assert!(metrics.contains("\nshop_payment_reversals_refused_total 1"));
+}
+
+#[tokio::test]
+async fn capture_that_loses_to_a_void_tells_nobody_of_a_failure() {
+    let desk = Desk::open().await;
+    let payment = desk.authorized().await;
+    let held = payment.authorization.clone().unwrap();
+    // The reversal has asked the provider, and is not home yet, when the capture is refused.
+    let begun = desk.shop.store.begin_reverse(
+        &desk.shop.order,
+        payment.order_id,
+        REASON,
+        PaymentId(Uuid::now_v7()),
+        now(),
+    );
+    assert!(matches!(begun.await.unwrap().1, Reversal::Void(..)));
+    let voided = desk.psp.client().void(payment.id, &held).await;
+    assert!(matches!(voided, Answer::Approved(())));
+    let capture = desk
+        .settlement
+        .ask_capture(&desk.shop.order, payment.id, &held)
+        .await;
+    assert!(matches!(capture, Ok(Settled::Declined { .. })));
+
+    assert_eq!(
+        desk.reverse(&payment).await.unwrap().status,
+        Status::Canceled
+    );
+    let types = desk.shop.event_types().await;
+    assert!(
+        !types.iter().any(|(name, _)| name == "PaymentFailedEvent"),
+        "{types:?}"
+    );
+}
+
+#[tokio::test]
+async fn authorisation_that_can_neither_be_voided_nor_captured_ends_canceled() {
+    let desk = Desk::open().await;
+    let payment = desk.authorized().await;
+    let held = payment.authorization.clone().unwrap();
+    // Given up behind our books, under another key.
+    let elsewhere = PaymentId(Uuid::now_v7());
+    desk.psp.client().void(elsewhere, &held).await;
+    assert_eq!(
+        desk.reverse(&payment).await.unwrap().status,
+        Status::Canceled
     );
 }
