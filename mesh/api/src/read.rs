@@ -87,7 +87,7 @@ impl fmt::Display for At<'_> {
             Step::Root => Ok(()),
             Step::Index(index) => write!(formatter, "[{index}]"),
             // A key that is no plain word, as labels have, is shown in brackets.
-            Step::Key(key) if key.contains(['.', '/', '[', ']']) => {
+            Step::Key(key) if key.is_empty() || key.contains(['.', '/', '[', ']']) => {
                 write!(formatter, "[{key:?}]")
             }
             Step::Key(key) if self.parent.is_some_and(|parent| parent.parent.is_some()) => {
@@ -377,11 +377,8 @@ impl Reader<'_> {
     }
 
     pub(crate) fn wrong_type(&mut self, node: &Node, at: &At<'_>, expected: &str) {
-        let fault = Fault::new(
-            format!("{} is not what belongs here", node.kind()),
-            expected,
-        );
-        self.invalid(node, at, fault);
+        let message = format!("{} where {expected} belongs", node.kind());
+        self.invalid(node, at, Fault::new(message, ""));
     }
 }
 

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use super::{
     annotation_key, attribute, attribute_value, duration, fqdn, group, ip_block, jwks, label_key,
     label_value, namespace, object_name, path, port, service_account, trust_domain,

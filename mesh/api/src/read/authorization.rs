@@ -48,14 +48,15 @@ pub(crate) fn authorization_policy(
         let at = at_rules.index(index);
         let rule = rule(reader, item, &at);
         match action {
-            Action::Custom { .. } => custom_rule(reader, item, &at, &rule),
-            Action::Deny => deny_rule(reader, item, &at, &rule),
-            Action::Allow | Action::Audit => {}
+            Some(Action::Custom { .. }) => custom_rule(reader, item, &at, &rule),
+            Some(Action::Deny) => deny_rule(reader, item, &at, &rule),
+            Some(Action::Allow | Action::Audit) | None => {}
         }
         rules.push(rule);
     }
-    let never_matches = items.is_empty() && matches!(action, Action::Deny | Action::Custom { .. });
-    if never_matches {
+    if let Some(action @ (Action::Deny | Action::Custom { .. })) = &action
+        && items.is_empty()
+    {
         let message = format!("{} without rules never matches", action.as_str());
         reader.reject(
             spec.line,
@@ -68,7 +69,8 @@ pub(crate) fn authorization_policy(
         selector: selector(reader, spec, &at),
         target_refs: target_refs(reader, spec, &at),
         rules,
-        action,
+        // A policy that is wrong is not used; one that is shown nevertheless had better deny.
+        action: action.unwrap_or(Action::Deny),
         dry_run: dry_run(reader, &meta),
         meta,
     }
@@ -76,7 +78,8 @@ pub(crate) fn authorization_policy(
 
 // === helpers ===
 
-fn action(reader: &mut Reader<'_>, spec: Fields<'_>, at: &At<'_>) -> Action {
+/// The action; nothing when it is none, after which no demand of an action is worth a message.
+fn action(reader: &mut Reader<'_>, spec: Fields<'_>, at: &At<'_>) -> Option<Action> {
     let at_provider = at.key("provider");
     let provider_node = spec.get("provider");
     let provider = provider_node.map_or(String::new(), |node| {
@@ -92,11 +95,7 @@ fn action(reader: &mut Reader<'_>, spec: Fields<'_>, at: &At<'_>) -> Action {
     let node = spec.get("action");
     let word = match node {
         None => Word::Allow,
-        Some(node) => match reader.word(node, &at.key("action"), &words) {
-            Some(word) => word,
-            // The provider of an action that is no action is not worth a second message.
-            None => return Action::Deny,
-        },
+        Some(node) => reader.word(node, &at.key("action"), &words)?,
     };
     if word == Word::Custom && provider.is_empty() {
         let line = provider_node.map_or(spec.line, |node| node.line);
@@ -111,12 +110,12 @@ fn action(reader: &mut Reader<'_>, spec: Fields<'_>, at: &At<'_>) -> Action {
             "no provider",
         );
     }
-    match word {
+    Some(match word {
         Word::Allow => Action::Allow,
         Word::Deny => Action::Deny,
         Word::Audit => Action::Audit,
         Word::Custom => Action::Custom { provider },
-    }
+    })
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -8,7 +8,7 @@ fn a_typing_error_finds_the_name_that_was_meant() {
         ("principal", Some("principals")),
         ("pricnipals", Some("principals")),
         ("IPBlocks", Some("ipBlocks")),
-        ("serviceAcounts", Some("serviceAccounts")),
+        ("serviceAccount", Some("serviceAccounts")),
         ("service_accounts", Some("serviceAccounts")),
     ];
     for (word, meant) in cases {
