@@ -1,22 +1,23 @@
 //! A TCP connection with or without TLS behind one type, so that the HTTP/2 code of each direction
 //! is compiled once.
 
+mod unstalled;
+
 use std::{
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
+
+pub(crate) use self::unstalled::Unstalled;
 
 /// One connection's bytes.
 pub(crate) enum Socket {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Unstalled),
+    Tls(Box<TlsStream<Unstalled>>),
 }
 
 // === impl Socket ===

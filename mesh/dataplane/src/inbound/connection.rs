@@ -30,7 +30,7 @@ use crate::{
     metrics::{self, Direction},
     own_identity::{OwnIdentity, Shown},
     registry::{Connection, Opened, Registered, Registry},
-    socket::Socket,
+    socket::{Socket, Unstalled},
 };
 
 /// A handshake takes two round trips and a signature; who needs longer is stalling.
@@ -163,16 +163,17 @@ impl Server {
         let Some(identity) = &self.identity else {
             let opened = self.opened(remote, None, None);
             return Ok(Shaken {
-                socket: Socket::Plain(tcp),
+                socket: Socket::Plain(Unstalled::new(tcp)),
                 opened,
                 place: None,
             });
         };
         let stranger = self.strangers.take(remote.ip()).ok_or(Refused::Strangers)?;
         // All waits count: behind others that stall they would have no bound at all.
-        let (tls, shown) = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.tls(identity, tcp))
-            .await
-            .map_err(|_| Refused::Timeout)??;
+        let (tls, shown) =
+            tokio::time::timeout(HANDSHAKE_TIMEOUT, self.tls(identity, Unstalled::new(tcp)))
+                .await
+                .map_err(|_| Refused::Timeout)??;
         drop(stranger);
         mesh_transport::require_h2(tls.get_ref().1)?;
         let peer = mesh_transport::peer_identity(tls.get_ref().1)?;
@@ -190,8 +191,8 @@ impl Server {
     async fn tls(
         &self,
         identity: &OwnIdentity,
-        tcp: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, Shown<rustls::ServerConfig>), Refused> {
+        tcp: Unstalled,
+    ) -> Result<(TlsStream<Unstalled>, Shown<rustls::ServerConfig>), Refused> {
         let hello = LazyConfigAcceptor::new(Acceptor::default(), tcp).await;
         let hello = hello.map_err(Refused::Tls)?;
         // Never closed, so there is always a permit in the end.

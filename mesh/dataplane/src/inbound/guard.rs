@@ -1,5 +1,5 @@
-//! The bytes of one inbound connection, watched: a peer that floods us with empty frames, or takes
-//! nothing of what we send, loses its connection. Everything else passes as it is.
+//! The bytes of one inbound connection, read along: a peer that floods us with frames that carry
+//! nothing loses its connection. Everything else passes as it is.
 
 use std::{
     io::{self, IoSlice},
@@ -9,28 +9,21 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep},
+    time::Instant,
 };
 
 use super::frames::Frames;
 use crate::socket::Socket;
-
-/// How long a peer may take nothing at all. As long as one that vanished is waited for; without
-/// it, a peer that lives and does not read would keep its connection, goodbye and all.
-const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
 
 /// A watched connection.
 pub(super) struct Guard {
     socket: Socket,
     frames: Frames,
     begun: Arc<AtomicBool>,
-    /// Set while the peer takes nothing.
-    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 // === impl Guard ===
@@ -42,26 +35,7 @@ impl Guard {
             socket,
             frames: Frames::new(Instant::now()),
             begun,
-            stalled: None,
         }
-    }
-
-    /// Ends a write that has been waiting for too long.
-    fn watch<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        poll: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if poll.is_ready() {
-            self.stalled = None;
-            return poll;
-        }
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_STALL_MAX)));
-        ready!(stalled.as_mut().poll(cx));
-        let text = "the peer takes nothing";
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
     }
 
     fn wrote(&mut self, poll: &Poll<io::Result<usize>>) {
@@ -99,7 +73,7 @@ impl AsyncWrite for Guard {
         let this = self.get_mut();
         let poll = Pin::new(&mut this.socket).poll_write(cx, buf);
         this.wrote(&poll);
-        this.watch(cx, poll)
+        poll
     }
 
     fn poll_write_vectored(
@@ -110,7 +84,7 @@ impl AsyncWrite for Guard {
         let this = self.get_mut();
         let poll = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
         this.wrote(&poll);
-        this.watch(cx, poll)
+        poll
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -118,14 +92,10 @@ impl AsyncWrite for Guard {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let poll = Pin::new(&mut this.socket).poll_flush(cx);
-        this.watch(cx, poll)
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let poll = Pin::new(&mut this.socket).poll_shutdown(cx);
-        this.watch(cx, poll)
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
     }
 }

@@ -2,9 +2,11 @@
 //! `TRADEWIND_SOAK_SECONDS` makes the rotation run longer than it does in CI.
 #![allow(clippy::unwrap_used)]
 
+mod attacks;
 mod balance;
 mod deadlines;
 mod drain;
+mod floods;
 mod limits;
 mod plain;
 mod refused;
@@ -12,4 +14,6 @@ mod replay;
 mod restart;
 mod rotation;
 mod scripted;
+mod slow;
 mod support;
+mod wire;

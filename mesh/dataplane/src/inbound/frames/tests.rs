@@ -114,7 +114,11 @@ fn frames_are_found_however_the_bytes_are_cut() {
         for part in bytes.chunks(chunk) {
             frames.read(part).unwrap();
         }
-        assert_eq!((frames.frames.left, frames.frames.heads), (BURST - 4, 6), "{chunk}");
+        assert_eq!(
+            (frames.frames.left, frames.frames.heads),
+            (BURST - 4, 6),
+            "{chunk}"
+        );
     }
 }
 
