@@ -27,6 +27,14 @@ const ROUND: u64 = 40;
 /// More would only repeat themselves.
 const FAILURES_SHOWN: usize = 10;
 
+/// Whom the calls reach.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Reach {
+    Everybody,
+    /// All but the notification service.
+    NoMails,
+}
+
 /// Calls that go on until they are told to stop.
 pub(crate) struct Load {
     stop: CancellationToken,
@@ -46,6 +54,7 @@ pub(crate) struct Report {
 /// Everything that a call needs.
 #[derive(Clone)]
 struct Callers {
+    reach: Reach,
     anyone: User,
     customer: User,
     product: String,
@@ -60,13 +69,14 @@ struct Callers {
 
 impl Load {
     /// Begins with so many calls per second. The peer in the mesh has that address.
-    pub(crate) async fn begin(shop: &'static Shop, rate: f64, host: u8) -> Self {
+    pub(crate) async fn begin(shop: &'static Shop, rate: f64, host: u8, reach: Reach) -> Self {
         let (workload, leave) = workload_as(shop, "gateway", host).await;
         let product = shop.product(1_000_000, 100).await;
         let customer = shop.customer();
         let order = customer.order(&product, 1, "tok_ok").await;
         customer.wait_for(&order, "PAID").await;
         let callers = Callers {
+            reach,
             anyone: shop.anyone(),
             customer,
             product,
@@ -177,11 +187,12 @@ impl Callers {
             _ => {}
         }
         let of_order = format!("order_id={}", self.order);
+        let mails = self.reach == Reach::Everybody;
         match number % 8 {
             0 => self.get(&format!("/v1/products/{}", self.product)).await,
             1 => self.get(&format!("/v1/orders/{}", self.order)).await,
             2 => self.get(&format!("/v1/payments?{of_order}")).await,
-            3 => self.get(&format!("/v1/notifications?{of_order}")).await,
+            3 if mails => self.get(&format!("/v1/notifications?{of_order}")).await,
             4 => {
                 let product_id = self.product.clone();
                 let request = self.request(GetProductRequest { product_id });
@@ -199,7 +210,7 @@ impl Callers {
                 });
                 answered("ListPayments", self.payments.list_payments(request).await)
             }
-            _ => {
+            7 if mails => {
                 let request = self.request(ListNotificationsRequest {
                     order_id: self.order.clone(),
                     ..Default::default()
@@ -207,6 +218,7 @@ impl Callers {
                 let answer = self.notifications.list_notifications(request).await;
                 answered("ListNotifications", answer)
             }
+            _ => Ok(()),
         }
         .map(|()| None)
     }

@@ -5,6 +5,7 @@
 mod shop;
 
 mod access;
+mod authority_down;
 mod bad_grpc;
 mod bad_input;
 mod bad_input_catalogue;
@@ -12,6 +13,7 @@ mod bad_input_orders;
 mod bad_input_paths;
 mod bad_input_payments;
 mod catalogue;
+mod certificates;
 mod edge;
 mod idempotency;
 mod isolation;

@@ -5,7 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "the figures of the run")]
 
-use crate::load::Load;
+use crate::load::{Load, Reach};
 use crate::shop::{Shop, alone};
 
 /// `make soak` sets it; its value is of no interest here.
@@ -22,7 +22,7 @@ async fn no_call_fails_while_every_service_is_replaced() {
     let shop = Shop::running();
     let soak = std::env::var_os(SOAK).is_some();
     let (rate, rounds) = if soak { LONG } else { SHORT };
-    let load = Load::begin(shop, rate, 98).await;
+    let load = Load::begin(shop, rate, 98, Reach::Everybody).await;
     for _ in 0..rounds {
         for service in SERVICES {
             let restarted = shop.control(&["restart", service]).await;
