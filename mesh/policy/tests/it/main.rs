@@ -7,3 +7,4 @@ mod envoy;
 mod generate;
 mod keep;
 mod naive;
+mod shrink;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::client::Answer;
-use super::translate::{CUSTOM_PREFIX, Custom};
+use super::translate::{BAD_CUSTOM_SUFFIX, CUSTOM_PREFIX, Custom};
 use crate::case::{Case, Request};
 use crate::naive::{self, Matched, Verdict};
 
@@ -109,6 +109,7 @@ fn compare(verdict: &Verdict, answer: &Answer) -> Result<bool, String> {
 
 /// Envoy's `...ns[foo]-policy[p1]-rule[0]` as one of the rules that match.
 fn is_one_of(id: &str, by: &[Matched], what: &str) -> Result<(), String> {
+    let id = id.strip_suffix(BAD_CUSTOM_SUFFIX).unwrap_or(id);
     let named = |matched: &Matched| {
         let (namespace, name) = matched.policy.split_once('/').expect("namespace/name");
         id.ends_with(&format!(

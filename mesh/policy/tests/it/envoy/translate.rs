@@ -1,7 +1,9 @@
 //! Policies as the RBAC filters that Istio's control plane would send: the same matchers, written
 //! from the description of its builder and not from the engine. It decides nothing; Envoy does.
 
-use mesh_api::{Action, AuthorizationPolicy, Condition, MeshSettings, Operation, Rule, Source};
+use mesh_api::{
+    Action, AuthorizationPolicy, Condition, MeshSettings, Operation, ProviderKind, Rule, Source,
+};
 use serde_json::{Map, Value, json};
 
 use super::matchers::{self, HttpOnly, Side};
@@ -9,6 +11,9 @@ use crate::case::Case;
 
 /// What the CUSTOM shadow filter leaves in the metadata begins with this when a rule matched.
 pub(super) const CUSTOM_PREFIX: &str = "istio-ext-authz";
+
+/// What a CUSTOM rule is called that denies because no provider can be asked.
+pub(super) const BAD_CUSTOM_SUFFIX: &str = "-deny-due-to-bad-CUSTOM-action";
 
 /// Prefix of the shadow result of CUSTOM.
 const CUSTOM_STAT: &str = "istio_ext_authz_";
@@ -120,11 +125,27 @@ fn custom_filter(
     providers.dedup();
     let first = *providers.first()?;
     let usable = providers.len() == 1 && settings.ext_authz(first).is_ok();
-    if usable && tcp && first == "http-authz" {
+    let speaks_http = settings.extension_providers.iter().any(|provider| {
+        provider.name == first && matches!(provider.kind, ProviderKind::ExtAuthzHttp(_))
+    });
+    if usable && tcp && speaks_http {
         return None; // an authorizer that speaks HTTP has no filter for connections
     }
     let prefix = format!("{CUSTOM_PREFIX}-{first}-");
     let rules = build(policies.into_iter(), settings, tcp, &prefix).enforced?;
+    let rules: Map<String, Value> = rules
+        .into_iter()
+        .map(|(name, rule)| {
+            (
+                if usable {
+                    name
+                } else {
+                    name + BAD_CUSTOM_SUFFIX
+                },
+                rule,
+            )
+        })
+        .collect();
     let rules = json!({"action": "DENY", "policies": rules});
     Some(if usable && custom == Custom::Marks {
         json!({"shadow_rules": rules, "shadow_rules_stat_prefix": CUSTOM_STAT})
@@ -239,7 +260,7 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn source(&self, source: &Source, base: &[Value]) -> Option<Vec<Value>> {
-        let mut all = base.to_vec();
+        let mut all = Vec::new();
         let fields: [(&str, &[String], &[String]); 7] = [
             (
                 "source.principal",
@@ -276,11 +297,12 @@ impl Maker<'_> {
         for (key, values, not_values) in fields {
             self.add(&mut all, key, values, not_values)?;
         }
+        all.extend_from_slice(base);
         Some(all)
     }
 
     fn operation(&self, operation: &Operation, base: &[Value]) -> Option<Vec<Value>> {
-        let mut all = base.to_vec();
+        let mut all = Vec::new();
         let fields: [(&str, &[String], &[String]); 4] = [
             ("host", &operation.hosts, &operation.not_hosts),
             ("method", &operation.methods, &operation.not_methods),
@@ -290,6 +312,7 @@ impl Maker<'_> {
         for (key, values, not_values) in fields {
             self.add(&mut all, key, values, not_values)?;
         }
+        all.extend_from_slice(base);
         Some(all)
     }
 
