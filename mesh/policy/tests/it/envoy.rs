@@ -21,9 +21,11 @@ use std::time::{Duration, Instant};
 use mesh_api::Action;
 
 use crate::case::Case;
+use crate::engine::Compiled;
 use crate::generate::{self, Random, Shape};
 use crate::keep;
 use client::{Connection, Route};
+use compare::Asked;
 use identities::Identities;
 use translate::Custom;
 
@@ -122,6 +124,13 @@ fn run_batch(first: u64, tally: &Tally) {
         .flat_map(|host| [8080, 9090].map(|port| (format!("{network}{host}"), port)))
         .collect();
     let cases = cases(first, &network, &endpoints);
+    let asked: Vec<Asked> = cases
+        .iter()
+        .map(|case| Asked {
+            case: case.clone(),
+            engine: Compiled::of(case),
+        })
+        .collect();
     let mut identities = Identities::new();
     let addresses: Vec<IpAddr> = endpoints
         .iter()
@@ -173,9 +182,9 @@ fn run_batch(first: u64, tally: &Tally) {
                     work.get(next.fetch_add(1, Ordering::Relaxed))
                 {
                     let done = if route.alpn.starts_with("tcp") {
-                        ask_tcp(route, config, jobs, &cases, tally)
+                        ask_tcp(route, config, jobs, &asked, tally)
                     } else {
-                        ask_http(route, config, jobs, &cases, tally)
+                        ask_http(route, config, jobs, &asked, tally)
                     };
                     done.unwrap_or_else(|error| panic!("{route:?}: {error}\n{}", envoy.log()));
                 }
@@ -239,13 +248,13 @@ fn ask_http(
     route: &Route,
     config: &std::sync::Arc<rustls::ClientConfig>,
     jobs: &[(usize, usize)],
-    cases: &[Case],
+    cases: &[Asked],
     tally: &Tally,
 ) -> io::Result<()> {
     let mut connection = Connection::open(route, config)?;
     for &(number, index) in jobs {
-        let case = &cases[number];
-        let request = &case.requests[index];
+        let asked = &cases[number];
+        let request = &asked.case.requests[index];
         let answer = connection.ask(number, request)?;
         tally.asked.fetch_add(1, Ordering::Relaxed);
         if answer.status == 400 {
@@ -256,13 +265,13 @@ fn ask_http(
         if answer.status == 200 {
             tally.allowed.fetch_add(1, Ordering::Relaxed);
         }
-        match compare::http(case, request, &answer) {
+        match compare::http(asked, request, &answer) {
             Ok(custom) => {
                 tally
                     .custom
                     .fetch_add(usize::from(custom), Ordering::Relaxed);
             }
-            Err(difference) => tally.differs(case, request, &difference),
+            Err(difference) => tally.differs(&asked.case, request, &difference),
         }
     }
     Ok(())
@@ -272,7 +281,7 @@ fn ask_tcp(
     route: &Route,
     config: &std::sync::Arc<rustls::ClientConfig>,
     jobs: &[(usize, usize)],
-    cases: &[Case],
+    cases: &[Asked],
     tally: &Tally,
 ) -> io::Result<()> {
     let custom = if route.alpn.ends_with("-custom") {
@@ -281,15 +290,15 @@ fn ask_tcp(
         Custom::Marks
     };
     for &(number, index) in jobs {
-        let case = &cases[number];
-        let request = &case.requests[index];
+        let asked = &cases[number];
+        let request = &asked.case.requests[index];
         let passes = client::passes(route, config)?;
         tally.asked.fetch_add(1, Ordering::Relaxed);
         tally
             .allowed
             .fetch_add(usize::from(passes), Ordering::Relaxed);
-        if let Err(difference) = compare::tcp(case, request, custom, passes) {
-            tally.differs(case, request, &difference);
+        if let Err(difference) = compare::tcp(asked, request, custom, passes) {
+            tally.differs(&asked.case, request, &difference);
         }
     }
     Ok(())

@@ -156,6 +156,10 @@ impl Random {
         usize::try_from(self.next() % bound).expect("below a length")
     }
 
+    pub(crate) fn byte(&mut self) -> u8 {
+        self.next().to_le_bytes()[0]
+    }
+
     pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }

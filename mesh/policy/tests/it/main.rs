@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod case;
+mod differential;
+mod engine;
 mod envoy;
+mod fuzz;
 mod generate;
 mod keep;
 mod naive;

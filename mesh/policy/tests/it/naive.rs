@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use mesh_api::{Action, AuthorizationPolicy, ExtAuthz, MeshSettings, PolicySet, Workload};
 
-use crate::case::Request;
+use crate::case::{Case, Request};
 use field::Field;
 pub(crate) use path::normalize;
 
@@ -21,7 +21,7 @@ pub(crate) use path::normalize;
 pub(crate) struct Verdict {
     /// ALLOW, DENY or CUSTOM.
     pub(crate) decision: &'static str,
-    /// Every rule that could be named as the one that decided, in the order of the policies.
+    /// Every rule that could be named as the one that decided, in the order in which Envoy goes.
     pub(crate) by: Vec<Matched>,
     /// Whom CUSTOM asks.
     pub(crate) provider: Option<String>,
@@ -43,23 +43,44 @@ pub(crate) struct Facts<'a> {
     pub(crate) request: &'a Request,
     /// The path with its query, after normalisation.
     pub(crate) path: String,
+    pub(crate) opaque: Opaque,
     /// The token's payload with the space-delimited claims as lists.
     pub(crate) payload: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-/// Decides one request.
-pub(crate) fn decide(
-    set: &PolicySet,
-    workload: &Workload,
-    settings: &MeshSettings,
-    request: &Request,
-) -> Verdict {
-    let facts = Facts::of(set, workload, settings, request);
-    let policies: Vec<&AuthorizationPolicy> = set
+/// What `notValues` say of a header that has a value that is not UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opaque {
+    /// Envoy's way: bytes are bytes.
+    IsCompared,
+    /// Our way: nobody knows what such a value means to whom it is for, so that no rule may allow
+    /// for not seeing its value there, and every rule that refuses may refuse.
+    FailsClosed,
+}
+
+/// Decides one request as the engine should.
+pub(crate) fn decide(case: &Case, request: &Request) -> Verdict {
+    decide_with(case, request, Opaque::FailsClosed)
+}
+
+/// Decides one request as Envoy should.
+pub(crate) fn decide_with(case: &Case, request: &Request, opaque: Opaque) -> Verdict {
+    let Case {
+        set,
+        workload,
+        settings,
+        ..
+    } = case;
+    let facts = Facts::of(set, workload, settings, request, opaque);
+    let mut policies: Vec<&AuthorizationPolicy> = set
         .authorization_policies
         .iter()
         .filter(|policy| selects(policy, workload, settings))
         .collect();
+    // Envoy goes through them by the ids that Istio gives them.
+    policies.sort_by_key(|policy| {
+        format!("ns[{}]-policy[{}]", policy.meta.namespace, policy.meta.name)
+    });
     let matches = |kind: &str, dry_run: bool| -> Vec<Matched> {
         policies
             .iter()
@@ -85,7 +106,9 @@ pub(crate) fn decide(
         dry_run,
     };
 
-    let denied = matches("DENY", false);
+    let mut denied = matches("DENY", false);
+    // Istio's newest control plane puts the root namespace's denials into a filter of their own.
+    denied.sort_by_key(|matched| !matched.is_of(&settings.root_namespace));
     let allows_exist = policies
         .iter()
         .any(|policy| policy.action == Action::Allow && !policy.dry_run);
@@ -226,6 +249,16 @@ fn rule_matches(
         && when.iter().all(holds)
 }
 
+// === impl Matched ===
+
+impl Matched {
+    fn is_of(&self, namespace: &str) -> bool {
+        self.policy
+            .split_once('/')
+            .is_some_and(|(own, _)| own == namespace)
+    }
+}
+
 // === impl Facts ===
 
 impl<'a> Facts<'a> {
@@ -234,6 +267,7 @@ impl<'a> Facts<'a> {
         workload: &Workload,
         settings: &MeshSettings,
         request: &'a Request,
+        opaque: Opaque,
     ) -> Self {
         let path = request
             .http
@@ -256,6 +290,7 @@ impl<'a> Facts<'a> {
         Facts {
             request,
             path,
+            opaque,
             payload,
         }
     }

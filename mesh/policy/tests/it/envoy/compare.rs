@@ -5,33 +5,52 @@ use serde_json::Value;
 use super::client::Answer;
 use super::translate::{BAD_CUSTOM_SUFFIX, CUSTOM_PREFIX, Custom};
 use crate::case::{Case, Request};
-use crate::naive::{self, Matched, Verdict};
+use crate::differential;
+use crate::engine::Compiled;
+use crate::naive::{self, Matched, Opaque, Verdict};
+
+/// A case with the engine that is asked about it.
+pub(super) struct Asked {
+    pub(super) case: Case,
+    pub(super) engine: Compiled,
+}
 
 /// Compares an answer with the verdict; tells whether a provider would have been asked.
-pub(super) fn http(case: &Case, request: &Request, answer: &Answer) -> Result<bool, String> {
-    let verdict = naive::decide(&case.set, &case.workload, &case.settings, request);
-    compare(&verdict, answer).map_err(|what| format!("{what}\n  {verdict:?}\n  {answer:?}"))
+pub(super) fn http(asked: &Asked, request: &Request, answer: &Answer) -> Result<bool, String> {
+    let verdict = naive::decide_with(&asked.case, request, Opaque::IsCompared);
+    compare(&verdict, answer).map_err(|what| format!("{what}\n  {verdict:?}\n  {answer:?}"))?;
+    engine(asked, request, &verdict)?;
+    Ok(verdict.provider.is_some())
 }
 
 /// Compares what became of a connection.
 pub(super) fn tcp(
-    case: &Case,
+    asked: &Asked,
     request: &Request,
     custom: Custom,
     passes: bool,
 ) -> Result<(), String> {
-    let verdict = naive::decide(&case.set, &case.workload, &case.settings, request);
+    let verdict = naive::decide_with(&asked.case, request, Opaque::IsCompared);
     let decision = match (&verdict.then, custom) {
         (Some((then, _)), Custom::Marks) => then,
         _ => verdict.decision,
     };
-    if passes == (decision == "ALLOW") {
-        return Ok(());
+    if passes != (decision == "ALLOW") {
+        return Err(format!("passes: {passes}, with {custom:?}\n  {verdict:?}"));
     }
-    Err(format!("passes: {passes}, with {custom:?}\n  {verdict:?}"))
+    engine(asked, request, &verdict)
 }
 
-fn compare(verdict: &Verdict, answer: &Answer) -> Result<bool, String> {
+/// What Envoy did is what the verdict says: now the engine must say the same. Where a header is not
+/// UTF-8 it differs on purpose, as the naive evaluator can tell.
+fn engine(asked: &Asked, request: &Request, verdict: &Verdict) -> Result<(), String> {
+    let ours = naive::decide(&asked.case, request);
+    let said = asked.engine.decide(request);
+    let same = differential::compare(&ours, &said);
+    same.map_err(|what| format!("engine: {what}\n  Envoy {verdict:?}\n  {said:?}"))
+}
+
+fn compare(verdict: &Verdict, answer: &Answer) -> Result<(), String> {
     let left = |key: &str| answer.metadata.get(key).and_then(Value::as_str);
 
     let asked = left("istio_ext_authz_shadow_effective_policy_id");
@@ -69,7 +88,7 @@ fn compare(verdict: &Verdict, answer: &Answer) -> Result<bool, String> {
 
     // A filter that denies ends the chain, before its own dry run is told.
     if of_fault {
-        return Ok(false);
+        return Ok(());
     }
     if answer.audited == verdict.audit.is_empty() {
         return Err(format!("audited: {}", answer.audited));
@@ -104,7 +123,7 @@ fn compare(verdict: &Verdict, answer: &Answer) -> Result<bool, String> {
             (found, _) => return Err(format!("dry run of {action}: Envoy has {found:?}")),
         }
     }
-    Ok(asked.is_some())
+    Ok(())
 }
 
 /// Envoy's `...ns[foo]-policy[p1]-rule[0]` as one of the rules that match.

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use mesh_api::{AuthorizationPolicy, Condition, MeshSettings, Operation, Source};
+use mesh_api::{Action, AuthorizationPolicy, Condition, MeshSettings, Operation, Source};
 use serde_json::Value;
 
-use super::{Facts, path, text, trust_domain};
+use super::{Facts, Opaque, path, text, trust_domain};
 
 /// A field with what it wants and what it refuses.
 pub(super) struct Field<'a> {
@@ -159,8 +159,23 @@ impl Field<'_> {
         facts: &Facts<'_>,
     ) -> bool {
         let fits = |value: &String| self.about.fits(value, policy, settings, facts);
-        (self.values.is_empty() || self.values.iter().any(fits))
-            && !self.not_values.iter().any(fits)
+        let wanted = self.values.is_empty() || self.values.iter().any(fits);
+        let unwanted = if !self.not_values.is_empty() && self.is_unreadable(facts) {
+            policy.action == Action::Allow
+        } else {
+            self.not_values.iter().any(fits)
+        };
+        wanted && !unwanted
+    }
+
+    fn is_unreadable(&self, facts: &Facts<'_>) -> bool {
+        let About::Header(name) = &self.about else {
+            return false;
+        };
+        facts.opaque == Opaque::FailsClosed
+            && header(name, facts)
+                .iter()
+                .any(|value| std::str::from_utf8(value).is_err())
     }
 }
 

@@ -1,0 +1,171 @@
+//! The engine beside the naive evaluator, over random cases: what one says the other must say. A case
+//! that differs is made small and printed as a file that can be kept in `counter-examples`.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use crate::case::Case;
+use crate::engine::{Compiled, Said};
+use crate::generate::{self, Shape};
+use crate::naive::{self, Matched, Verdict};
+use crate::{keep, shrink};
+
+/// Pairs of policies and request that CI compares; `POLICY_PAIRS` is for more.
+const PAIRS: usize = 150_000;
+
+/// Pairs when `TRADEWIND_SOAK_SECONDS` is set.
+const SOAK_PAIRS: usize = 2_000_000;
+
+/// Requests of a compiled set of policies.
+const REQUESTS_OF_A_CASE: usize = 50;
+
+/// Differences that are printed: the first ones say enough.
+const TOLD_MAX: usize = 5;
+
+#[test]
+fn engine_and_naive_evaluator_agree_on_random_cases() {
+    let pairs = match (
+        std::env::var("POLICY_PAIRS"),
+        std::env::var("TRADEWIND_SOAK_SECONDS"),
+    ) {
+        (Ok(pairs), _) => pairs.parse().expect("POLICY_PAIRS is a number"),
+        (Err(_), Ok(_)) => SOAK_PAIRS,
+        (Err(_), Err(_)) => PAIRS,
+    };
+    let first: u64 = match std::env::var("POLICY_SEED") {
+        Ok(seed) => seed.parse().expect("POLICY_SEED is a number"),
+        Err(_) => 1,
+    };
+    let started = Instant::now();
+    let shape = Shape {
+        live: false,
+        requests: REQUESTS_OF_A_CASE,
+    };
+    let mut differences = Vec::new();
+    let mut decisions = [0_usize; 3];
+    let mut seed = first;
+    for _ in 0..pairs / REQUESTS_OF_A_CASE {
+        let case = generate::case(seed, shape);
+        match difference(&case, &mut decisions) {
+            Ok(()) => {}
+            Err(_) if differences.len() >= TOLD_MAX => break,
+            Err(_) => differences.push(tell(seed, &case)),
+        }
+        seed += 1;
+    }
+    println!(
+        "{pairs} pairs in {:?}: ALLOW, DENY, CUSTOM {decisions:?}",
+        started.elapsed()
+    );
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+    for decided in decisions {
+        assert!(
+            decided > pairs / 100,
+            "every decision is met often: {decisions:?}"
+        );
+    }
+}
+
+/// Panics where the two differ.
+pub(crate) fn check(case: &Case) {
+    let mut decisions = [0; 3];
+    assert!(
+        difference(case, &mut decisions).is_ok(),
+        "{}",
+        tell(0, case)
+    );
+}
+
+/// Asks the engine alone: it must have an answer.
+pub(crate) fn ask(case: &Case) {
+    let engine = Compiled::of(case);
+    for request in &case.requests {
+        engine.decide(request);
+    }
+}
+
+fn tell(seed: u64, case: &Case) -> String {
+    let wrong = |case: &Case| difference(case, &mut [0; 3]).is_err();
+    let small = shrink::shrink(case, wrong);
+    let what = difference(&small, &mut [0; 3]).err().unwrap_or_default();
+    format!("seed {seed}: {what}\n{}", keep::to_json(&small))
+}
+
+/// The first difference over all requests of a case.
+fn difference(case: &Case, decisions: &mut [usize; 3]) -> Result<(), String> {
+    let engine = Compiled::of(case);
+    for request in &case.requests {
+        let verdict = naive::decide(case, request);
+        let said = engine.decide(request);
+        compare(&verdict, &said).map_err(|what| format!("{what}\n{verdict:?}\n{said:?}"))?;
+        let place = ["ALLOW", "DENY", "CUSTOM"]
+            .iter()
+            .position(|name| *name == verdict.decision);
+        decisions[place.expect("one of three")] += 1;
+    }
+    Ok(())
+}
+
+/// Whether the engine says what the verdict says.
+pub(crate) fn compare(verdict: &Verdict, said: &Said) -> Result<(), String> {
+    if said.decision != verdict.decision {
+        return Err(format!(
+            "{} where {} was expected",
+            said.decision, verdict.decision
+        ));
+    }
+    decided_by(&verdict.by, said.policy.as_deref(), said.rule)?;
+    if said.provider != verdict.provider {
+        return Err(format!("provider {:?}", said.provider));
+    }
+    match (&verdict.then, &said.then) {
+        (None, None) => {}
+        (Some((then, by)), Some(said_then)) if then == said_then => {
+            let named = said.then_by.as_ref();
+            decided_by(by, named.map(|one| &*one.policy), named.map(|one| one.rule))?;
+        }
+        (expected, found) => return Err(format!("then {found:?}, not {expected:?}")),
+    }
+    let audit: BTreeSet<&str> = verdict
+        .audit
+        .iter()
+        .map(|matched| &*matched.policy)
+        .collect();
+    let found: BTreeSet<&str> = said.audit.iter().map(String::as_str).collect();
+    if audit != found {
+        return Err(format!("audit {found:?}, not {audit:?}"));
+    }
+    let dry_run = |list: &[(Matched, &'static str)]| -> BTreeSet<(String, &'static str)> {
+        list.iter()
+            .map(|(matched, action)| (matched.policy.clone(), *action))
+            .collect()
+    };
+    if dry_run(&verdict.dry_run) != dry_run(&said.dry_run) {
+        return Err(format!(
+            "dry run {:?}, not {:?}",
+            said.dry_run, verdict.dry_run
+        ));
+    }
+    match said
+        .dry_run
+        .iter()
+        .find(|one| !verdict.dry_run.contains(one))
+    {
+        Some(one) => Err(format!("dry run by {one:?}")),
+        None => Ok(()),
+    }
+}
+
+/// Of several rules that match, the one is named that Envoy would come to first.
+fn decided_by(by: &[Matched], policy: Option<&str>, rule: Option<usize>) -> Result<(), String> {
+    let expected = by.first();
+    let names_it = match expected {
+        None => policy.is_none() && rule.is_none(),
+        Some(matched) => policy == Some(&matched.policy) && rule == Some(matched.rule),
+    };
+    if names_it {
+        Ok(())
+    } else {
+        Err(format!("by {policy:?} {rule:?}, not {expected:?}"))
+    }
+}

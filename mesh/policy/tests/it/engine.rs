@@ -1,0 +1,119 @@
+//! The engine as the tests see it: a case compiled, a request lent to it, its answer in plain words.
+
+use mesh_policy::{Destination, Engine, Http, Jwt, Source, Verdict};
+use serde_json::Value;
+
+use crate::case::{Case, Request};
+use crate::naive::Matched;
+
+/// The engine of a case.
+pub(crate) struct Compiled(pub(crate) Engine);
+
+/// What the engine says.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) decision: &'static str,
+    pub(crate) policy: Option<String>,
+    pub(crate) rule: Option<usize>,
+    pub(crate) provider: Option<String>,
+    pub(crate) then: Option<&'static str>,
+    pub(crate) then_by: Option<Matched>,
+    pub(crate) audit: Vec<String>,
+    pub(crate) dry_run: Vec<(Matched, &'static str)>,
+}
+
+// === impl Compiled ===
+
+impl Compiled {
+    pub(crate) fn of(case: &Case) -> Self {
+        Compiled(mesh_policy::compile(
+            &case.set,
+            &case.workload,
+            &case.settings,
+        ))
+    }
+
+    pub(crate) fn decide(&self, request: &Request) -> Said {
+        with(request, |request| Said::of(&self.0.decide(request)))
+    }
+}
+
+// === impl Said ===
+
+impl Said {
+    pub(crate) fn of(decision: &mesh_policy::Decision<'_>) -> Self {
+        let mut said = Said {
+            decision: "ALLOW",
+            policy: decision.by.map(|matched| name(matched.policy)),
+            rule: decision.by.map(|matched| matched.rule),
+            provider: None,
+            then: None,
+            then_by: None,
+            audit: decision.audit.iter().map(|policy| name(policy)).collect(),
+            dry_run: decision
+                .dry_run
+                .iter()
+                .map(|one| (matched(one.matched), one.action))
+                .collect(),
+        };
+        match &decision.verdict {
+            Verdict::Allow => {}
+            Verdict::Deny => said.decision = "DENY",
+            Verdict::Custom {
+                provider,
+                then_allowed,
+                then,
+            } => {
+                said.decision = "CUSTOM";
+                said.provider = Some((*provider).to_owned());
+                said.then = Some(if *then_allowed { "ALLOW" } else { "DENY" });
+                said.then_by = then.map(matched);
+            }
+        }
+        said
+    }
+}
+
+fn matched(matched: mesh_policy::Matched<'_>) -> Matched {
+    Matched {
+        policy: name(matched.policy),
+        rule: matched.rule,
+    }
+}
+
+fn name(policy: &mesh_policy::PolicyName) -> String {
+    format!("{}/{}", policy.namespace, policy.name)
+}
+
+/// Lends the request to the engine.
+pub(crate) fn with<T>(request: &Request, then: impl FnOnce(&mesh_policy::Request<'_>) -> T) -> T {
+    let text = |name: &str| request.jwt.as_ref()?.get(name)?.as_str();
+    let jwt = request.jwt.as_ref().map(|jwt| Jwt {
+        iss: text("iss"),
+        sub: text("sub"),
+        aud: jwt.get("aud"),
+        azp: text("azp"),
+        claims: jwt.get("claims").and_then(Value::as_object),
+    });
+    let http = request.http.as_ref().map(|http| Http {
+        method: &http.method,
+        host: http.host.as_deref(),
+        path: &http.path,
+        headers: &http.headers,
+    });
+    then(&mesh_policy::Request {
+        source: Source {
+            principal: request.principal.as_deref(),
+            ip: request.ip,
+            remote_ip: request.remote_ip,
+        },
+        destination: Destination {
+            ip: request.destination_ip,
+            port: request.port,
+        },
+        sni: &request.sni,
+        http,
+        jwt,
+        metadata: Some(&request.metadata),
+    })
+}
