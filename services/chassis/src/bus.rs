@@ -57,6 +57,24 @@ pub enum Ack {
 
 /// Applies the events of one consumer group.
 pub trait Handler: Send + Sync + 'static {
+    /// Whether `event` can have an effect here at all. One that cannot is only noted, together
+    /// with others and a little later; [`Handler::apply`] would have ignored it.
+    fn concerns(&self, event: &Event) -> bool {
+        let _ = event;
+        true
+    }
+
+    /// Called before the first of several events that are applied in one transaction, for what
+    /// must be done for all of them together: locking rows in one order, for example.
+    fn prepare(
+        &self,
+        tx: &mut Tx,
+        events: &[&Event],
+    ) -> impl Future<Output = Result<(), Failure>> + Send {
+        let _ = (tx, events);
+        std::future::ready(Ok(()))
+    }
+
     /// Applies `event` inside `tx`, which already holds its inbox row: state, events, tasks. It
     /// never calls out. `caller` is this service, on behalf of the event's end user.
     ///

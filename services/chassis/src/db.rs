@@ -8,6 +8,7 @@ mod begin;
 mod classify;
 mod connect;
 mod migrate;
+mod wake;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,6 @@ use std::time::Duration;
 use bb8::PooledConnection;
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
-use tokio::sync::Notify;
 use tracing::Instrument;
 
 use crate::config::DatabaseSettings;
@@ -25,6 +25,7 @@ use crate::origin::Origin;
 pub(crate) use classify::classify;
 pub use classify::violated_constraint;
 pub(crate) use connect::connect;
+pub(crate) use wake::{AfterCommit, Wake};
 
 type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
 
@@ -55,8 +56,8 @@ pub struct Tx {
     conn: PooledConnection<'static, Manager>,
     contended: begin::Contended,
     pub(crate) origin: Origin,
-    pub(crate) published: bool,
-    pub(crate) enqueued: bool,
+    pub(crate) after: AfterCommit,
+    pub(crate) wake: Arc<Wake>,
 }
 
 /// The work of a transaction: an async closure over `&mut Tx` whose future can be sent. Every
@@ -64,13 +65,6 @@ pub struct Tx {
 pub trait Work<T, R>: AsyncFnOnce(T) -> R + FnOnce(T) -> <Self as Work<T, R>>::Fut {
     /// The future that the closure returns.
     type Fut: Future<Output = R>;
-}
-
-/// Wakes the loops of this process after a commit, so that nothing waits for the next poll.
-#[derive(Default)]
-pub(crate) struct Wake {
-    pub(crate) relay: Notify,
-    pub(crate) tasks: Notify,
 }
 
 impl<F, T, Fut, R> Work<T, R> for F
@@ -199,7 +193,7 @@ impl Database {
             + 'static,
         E: From<Error> + Send + 'static,
     {
-        let mut tx = match Tx::begin(&self.pool, start).await {
+        let mut tx = match Tx::begin(&self.pool, start, &self.wake).await {
             Ok(tx) => tx,
             Err(error) => return (Err(error.into()), false),
         };
@@ -211,7 +205,7 @@ impl Database {
             }
         };
         if result.is_ok() {
-            self.wake.after(&tx);
+            self.wake.after(std::mem::take(&mut tx.after));
         }
         (result, tx.met_another())
     }
@@ -223,19 +217,6 @@ impl Tx {
     /// The connection, for the statements of the service's store.
     pub fn conn(&mut self) -> &mut AsyncPgConnection {
         &mut self.conn
-    }
-}
-
-// === impl Wake ===
-
-impl Wake {
-    fn after(&self, tx: &Tx) {
-        if tx.published {
-            self.relay.notify_one();
-        }
-        if tx.enqueued {
-            self.tasks.notify_one();
-        }
     }
 }
 

@@ -108,6 +108,14 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An event is larger than the broker takes.
+    #[error("event \"{event_type}\" has {bytes} bytes")]
+    EventTooLarge {
+        /// Its type.
+        event_type: &'static str,
+        /// What its payload takes.
+        bytes: usize,
+    },
     /// A value could not be written as JSON.
     #[error("value cannot be written as json")]
     Json(#[source] serde_json::Error),
@@ -413,6 +421,7 @@ impl Error {
             Self::Statement(_)
             | Self::Panicked(_)
             | Self::Stored { .. }
+            | Self::EventTooLarge { .. }
             | Self::Json(_)
             | Self::Migrations(_)
             | Self::Workload(_)

@@ -3,6 +3,7 @@
 //! cannot be applied is parked with its key. No broker here: `bus/kafka` brings the records.
 
 mod admit;
+mod batch;
 mod store;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::error::{Error, Failure};
 use crate::origin::{self, Origin};
 
 use admit::{Admission, admit};
+pub(crate) use batch::{Apart, Arrival};
 pub(crate) use store::{Cause, storable};
 
 /// How long a later version waits for the ones before it; a relay that stopped and went on again
@@ -55,6 +57,12 @@ pub enum Delivered {
     Gap,
     /// It waits behind the poison of its key.
     Behind,
+}
+
+/// A gap that nothing has closed.
+pub(crate) struct Overdue {
+    pub(crate) id: i64,
+    pub(crate) record: Record,
 }
 
 /// A parked record whose turn has come.
@@ -119,32 +127,28 @@ impl Inbox {
             } else {
                 Cause::Behind
             };
-            store::park(
-                tx,
-                &group,
-                &record,
-                Some(&event),
-                cause,
-                "waits for its turn",
-            )
-            .await?;
+            store::park(tx, &group, &record, &event, cause, "waits for its turn").await?;
             Ok(delivered)
         });
         origin::scope(origin, work).await
     }
 
-    /// Parks a record that can never be applied; later ones of its key queue behind it.
+    /// Parks a record that can never be applied; later ones of its key queue behind it. `place`
+    /// is where it stands on its topic: one without an event is known by nothing else.
     pub(crate) async fn park_poison(
         &self,
         record: &Arc<Record>,
         event: Option<&Arc<Event>>,
+        place: &str,
         error: &str,
     ) -> Result<(), Error> {
         let (group, record) = (Arc::clone(&self.group), Arc::clone(record));
-        let (event, error) = (event.map(Arc::clone), error.to_owned());
+        let (event, place) = (event.map(Arc::clone), place.to_owned());
+        let error = error.to_owned();
         self.database
-            .transaction(async move |tx: &mut Tx| {
-                store::park(tx, &group, &record, event.as_deref(), Cause::Poison, &error).await
+            .transaction(async move |tx: &mut Tx| match &event {
+                Some(event) => store::park(tx, &group, &record, event, Cause::Poison, &error).await,
+                None => store::park_unread(tx, &group, &record, &place, &error).await,
             })
             .await
     }
@@ -170,13 +174,18 @@ impl Inbox {
             .await
     }
 
-    /// Turns gaps that were waited for too long into poison, and returns them.
-    pub(crate) async fn expire_gaps(&self) -> Result<Vec<Record>, Error> {
+    /// Gaps that were waited for too long.
+    pub(crate) async fn overdue_gaps(&self) -> Result<Vec<Overdue>, Error> {
         let group = Arc::clone(&self.group);
         self.database
-            .transaction(async move |tx: &mut Tx| {
-                store::expire_gaps(tx, &group, GAP_PATIENCE).await
-            })
+            .read(async move |tx: &mut Tx| store::overdue_gaps(tx, &group, GAP_PATIENCE).await)
+            .await
+    }
+
+    /// Turns a gap into poison, unless it was closed meanwhile.
+    pub(crate) async fn give_gap_up(&self, id: i64) -> Result<(), Error> {
+        self.database
+            .transaction(async move |tx: &mut Tx| store::give_gap_up(tx, id).await)
             .await
     }
 

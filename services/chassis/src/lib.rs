@@ -20,6 +20,7 @@ mod origin;
 pub mod outbox;
 pub mod page;
 pub mod server;
+mod statement;
 pub mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -112,7 +112,7 @@ pub(crate) fn event_parked(topic: &str) {
 
 pub(crate) fn task_ran(kind: &str, next: &Next, took: Duration) {
     let result = match next {
-        Next::Done => "done",
+        Next::Done | Next::Finished => "done",
         Next::Again(_) => "again",
         Next::Retry { .. } => "retry",
         Next::GiveUp(_) => "dead",

@@ -2,6 +2,7 @@
 //! makes it necessary; a worker leases it, runs it outside any transaction under a deadline, and
 //! the result is written only by the one that still owns the lease.
 
+mod desk;
 mod next;
 mod store;
 mod worker;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 use crate::caller::Caller;
 use crate::error::{Error, Failure, Kind};
 
+pub(crate) use desk::{Desk, Handed};
 pub(crate) use next::Next;
 pub use next::{Backoff, Policy};
 #[cfg(any(test, feature = "testing"))]
@@ -45,6 +47,9 @@ pub struct Task {
     pub attempt: u32,
     /// Whether the policy allows no further one.
     pub last_attempt: bool,
+    /// Whether it runs straight after the commit of the transaction that wrote it: what that one
+    /// saw is as good as true.
+    pub at_once: bool,
     /// When it was written.
     pub created_at: DateTime<Utc>,
     payload: serde_json::Value,
@@ -61,8 +66,10 @@ pub struct Lease {
 /// How a run of a task ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// It is done. Marked here, unless the handler's own transaction did it (`tx.finish(&lease)`).
+    /// It is done, and the worker marks it.
     Done,
+    /// It is done, and the handler's own transaction has marked it (`tx.finish(&lease)`).
+    Finished,
     /// It is to be run again after this time, with its attempts counted anew: a poll, a sweep.
     Again(Duration),
     /// It failed for now; the policy says when, and whether, it is tried again.

@@ -39,6 +39,14 @@ struct Report {
 // === impl NotificationEvents ===
 
 impl Handler for NotificationEvents {
+    fn concerns(&self, event: &Event) -> bool {
+        match read(event) {
+            Ok(Some(report)) => report.customer_id.is_some() || report.news.content().is_some(),
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+
     async fn apply(
         &self,
         tx: &mut Tx,

@@ -7,7 +7,7 @@ pub(crate) mod schema;
 use chrono::{DateTime, Utc};
 use diesel::prelude::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
 use diesel_async::RunQueryDsl;
-use shop_chassis::tasks::{Lease, NewTask};
+use shop_chassis::tasks::Lease;
 use shop_chassis::{Caller, Database, Tx};
 use uuid::Uuid;
 
@@ -15,10 +15,9 @@ use crate::domain::{
     Attempt, Contact, Failure, Notification, NotificationId, OrderId, Recipient, Settled,
 };
 use crate::error::Error;
-use crate::events;
 use crate::store::row::{Progress, Row};
 use crate::store::schema::{contact, notification};
-use crate::tasks::SEND_NOTIFICATION;
+use crate::{events, tasks};
 
 /// All rows of this service.
 #[derive(Clone)]
@@ -33,6 +32,29 @@ pub(crate) struct Filter {
     pub(crate) customer_id: Option<String>,
     /// Those about one order only.
     pub(crate) order_id: Option<OrderId>,
+}
+
+/// What there is to do when a notification is to be sent.
+#[derive(Clone, Debug)]
+pub(crate) enum Begun {
+    /// It is marked: hand it over.
+    Sending(Box<Sending>),
+    /// The order service has to be asked where the mails about this order go.
+    NoAddress(OrderId),
+    /// The address is none that a server takes.
+    BadAddress,
+    /// It was sent, or given up.
+    Settled,
+    /// There is no such notification.
+    Gone,
+}
+
+/// A notification that is marked as handed over.
+#[derive(Clone, Debug)]
+pub(crate) struct Sending {
+    pub(crate) notification: Notification,
+    pub(crate) attempt: Attempt,
+    pub(crate) recipient: Recipient,
 }
 
 // === impl Store ===
@@ -59,8 +81,7 @@ impl Store {
         if inserted == 0 {
             return Ok(false);
         }
-        tx.enqueue(caller, NewTask::new(SEND_NOTIFICATION, queued.id.0))
-            .await?;
+        tx.enqueue(caller, tasks::send(queued)?).await?;
         Ok(true)
     }
 
@@ -84,47 +105,34 @@ impl Store {
     }
 
     /// Keeps the contact of an order.
-    pub(crate) async fn save_contact(&self, contact: Contact) -> Result<(), Error> {
-        self.database
-            .transaction(async move |tx: &mut Tx| {
-                diesel::insert_into(contact::table)
-                    .values((
-                        contact::order_id.eq(contact.order_id.0),
-                        contact::customer_id.eq(&contact.customer_id),
-                        contact::email.eq(Some(&contact.email)),
-                    ))
-                    .on_conflict(contact::order_id)
-                    .do_update()
-                    .set(contact::email.eq(Some(&contact.email)))
-                    .execute(tx.conn())
-                    .await?;
-                Ok(())
-            })
-            .await
+    pub(crate) async fn save_contact(tx: &mut Tx, contact: &Contact) -> Result<(), Error> {
+        diesel::insert_into(contact::table)
+            .values((
+                contact::order_id.eq(contact.order_id.0),
+                contact::customer_id.eq(&contact.customer_id),
+                contact::email.eq(Some(&contact.email)),
+            ))
+            .on_conflict(contact::order_id)
+            .do_update()
+            .set(contact::email.eq(Some(&contact.email)))
+            .execute(tx.conn())
+            .await?;
+        Ok(())
     }
 
-    /// The contact of an order, once its address is known.
-    pub(crate) async fn contact(&self, order_id: OrderId) -> Result<Option<Contact>, Error> {
-        self.database
-            .read(async move |tx: &mut Tx| {
-                let found = contact::table
-                    .find(order_id.0)
-                    .select((contact::customer_id, contact::email))
-                    .first::<(String, Option<String>)>(tx.conn())
-                    .await
-                    .optional()?;
-                Ok(found.and_then(|(customer_id, email)| {
-                    email.map(|email| Contact {
-                        order_id,
-                        customer_id,
-                        email,
-                    })
-                }))
-            })
+    /// Where the mails about an order go, once it is known.
+    pub(crate) async fn address(tx: &mut Tx, order_id: OrderId) -> Result<Option<String>, Error> {
+        let found = contact::table
+            .find(order_id.0)
+            .select(contact::email)
+            .first::<Option<String>>(tx.conn())
             .await
+            .optional()?;
+        Ok(found.flatten())
     }
 
     /// One notification.
+    #[cfg(test)]
     pub(crate) async fn notification(
         &self,
         id: NotificationId,
@@ -177,23 +185,43 @@ impl Store {
             .await
     }
 
-    /// Marks a notification as handed to the mail server, before it is. `None`: settled already.
+    /// Marks a notification as handed to the mail server, before it is. `contact` is what the
+    /// order service has answered just now, if it was asked; it is kept.
     pub(crate) async fn begin_sending(
         &self,
         lease: &Lease,
         id: NotificationId,
-        recipient: Recipient,
-    ) -> Result<Option<(Notification, Attempt)>, Error> {
+        contact: Option<Contact>,
+    ) -> Result<Begun, Error> {
         let lease = *lease;
         self.database
             .transaction(async move |tx: &mut Tx| {
                 tx.hold(&lease).await?;
-                let mut locked = lock(tx, id).await?;
+                let Some(mut locked) = find_locked(tx, id).await? else {
+                    return Ok(Begun::Gone);
+                };
+                let address = match &contact {
+                    Some(contact) => {
+                        Self::save_contact(tx, contact).await?;
+                        Some(contact.email.clone())
+                    }
+                    None => Self::address(tx, locked.order_id).await?,
+                };
+                let Some(address) = address else {
+                    return Ok(Begun::NoAddress(locked.order_id));
+                };
+                let Ok(recipient) = address.parse::<Recipient>() else {
+                    return Ok(Begun::BadAddress);
+                };
                 let Ok(attempt) = locked.begin_sending(&recipient) else {
-                    return Ok(None);
+                    return Ok(Begun::Settled);
                 };
                 save(tx, &locked).await?;
-                Ok(Some((locked, attempt)))
+                Ok(Begun::Sending(Box::new(Sending {
+                    notification: locked,
+                    attempt,
+                    recipient,
+                })))
             })
             .await
     }
@@ -298,15 +326,19 @@ async fn settle(
 }
 
 async fn lock(tx: &mut Tx, id: NotificationId) -> Result<Notification, Error> {
-    let row = notification::table
+    let found = find_locked(tx, id).await?;
+    found.ok_or(Error::NotificationNotFound(id.0))
+}
+
+async fn find_locked(tx: &mut Tx, id: NotificationId) -> Result<Option<Notification>, Error> {
+    let row: Option<Row> = notification::table
         .find(id.0)
         .select(Row::as_select())
         .for_update()
         .first(tx.conn())
         .await
         .optional()?;
-    let row: Row = row.ok_or(Error::NotificationNotFound(id.0))?;
-    Ok(Notification::try_from(row)?)
+    Ok(row.map(Notification::try_from).transpose()?)
 }
 
 async fn save(tx: &mut Tx, changed: &Notification) -> Result<(), Error> {

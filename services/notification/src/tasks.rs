@@ -7,15 +7,16 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use shop_chassis::tasks::{Backoff, Lease, Outcome, Policy, Task, TaskHandler};
+use serde::{Deserialize, Serialize};
+use shop_chassis::tasks::{Backoff, Lease, NewTask, Outcome, Policy, Task, TaskHandler};
 use shop_chassis::{Caller, Failure, Kind};
 use uuid::Uuid;
 
-use crate::domain::{self, Attempt, Contact, Notification, NotificationId, Recipient};
+use crate::domain::{self, Attempt, Content, Notification, NotificationId, OrderId, Recipient};
 use crate::mailer::{self, Mail, Mailer};
 use crate::metrics;
 use crate::order_client::OrderClient;
-use crate::store::Store;
+use crate::store::{Begun, Sending, Store};
 use crate::templates;
 
 /// The kind of the task; its subject is the notification.
@@ -40,6 +41,24 @@ const KINDS: &[(&str, Policy)] = &[(
     },
 )];
 
+/// What the task is told with: the first mail about an order always has to ask for the address, and
+/// is spared the look for it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Errand {
+    order_id: Uuid,
+}
+
+/// The task that sends a notification.
+pub(crate) fn send(queued: &Notification) -> Result<NewTask, shop_chassis::Error> {
+    let task = NewTask::new(SEND_NOTIFICATION, queued.id.0);
+    match queued.content {
+        Content::OrderReceived { .. } => task.payload(&Errand {
+            order_id: queued.order_id.0,
+        }),
+        _ => Ok(task),
+    }
+}
+
 /// Sends notifications.
 pub(crate) struct NotificationTasks {
     store: Store,
@@ -59,16 +78,21 @@ impl NotificationTasks {
         }
     }
 
-    /// The contact of the notification's order, asked for once per order.
-    async fn contact(&self, notification: &Notification) -> Result<Option<Contact>, Failure> {
-        if let Some(contact) = self.store.contact(notification.order_id).await? {
-            return Ok(Some(contact));
-        }
-        let Some(contact) = self.orders.contact(notification.order_id).await? else {
-            return Ok(None);
+    /// Marks the notification as handed over; asks for the address when nobody here knows it.
+    async fn begin(&self, task: &Task, lease: &Lease) -> Result<Begun, Failure> {
+        let id = subject(task)?;
+        let errand: Option<Errand> = task.payload()?;
+        let order_id = match errand {
+            Some(errand) if task.attempt == 1 => OrderId(errand.order_id),
+            _ => match self.store.begin_sending(lease, id, None).await? {
+                Begun::NoAddress(order_id) => order_id,
+                begun => return Ok(begun),
+            },
         };
-        self.store.save_contact(contact.clone()).await?;
-        Ok(Some(contact))
+        match self.orders.contact(order_id).await? {
+            Some(contact) => Ok(self.store.begin_sending(lease, id, Some(contact)).await?),
+            None => Ok(Begun::NoAddress(order_id)),
+        }
     }
 
     /// Hands the mail over and records what is known then.
@@ -86,7 +110,7 @@ impl NotificationTasks {
             mailer::Outcome::Accepted => {
                 self.store.accepted(caller, lease, id, Utc::now()).await?;
                 tracing::info!(notification = %id.0, message_id = %mail.message_id, "mail sent");
-                Ok(Outcome::Done)
+                Ok(Outcome::Finished)
             }
             mailer::Outcome::Permanent { code } => {
                 self.refuse(caller, lease, id, domain::Failure::code(code))
@@ -115,7 +139,7 @@ impl NotificationTasks {
         self.store
             .refused(caller, lease, id, failure, Utc::now())
             .await?;
-        Ok(Outcome::Done)
+        Ok(Outcome::Finished)
     }
 }
 
@@ -126,31 +150,28 @@ impl TaskHandler for NotificationTasks {
 
     async fn run(&self, caller: &Caller, task: &Task, lease: &Lease) -> Result<Outcome, Failure> {
         let id = subject(task)?;
-        let Some(notification) = self.store.notification(id).await? else {
-            return Ok(Outcome::Dead("its notification is gone".to_owned()));
-        };
-        let contact = match self.contact(&notification).await {
-            Ok(contact) => contact,
+        let begun = match self.begin(task, lease).await {
+            Ok(begun) => begun,
             // Whatever is wrong between the services will be put right; the mail waits for it.
             Err(failure) if !failure.retryable() => return Ok(Outcome::Retry(failure.to_string())),
             Err(failure) => return Err(failure),
         };
-        let Some(contact) = contact else {
-            return self
-                .refuse(caller, lease, id, domain::Failure::no_contact())
-                .await;
-        };
-        let Ok(recipient) = contact.email.parse::<Recipient>() else {
-            return self
-                .refuse(caller, lease, id, domain::Failure::invalid_address())
-                .await;
-        };
-        let begun = self
-            .store
-            .begin_sending(lease, id, recipient.clone())
-            .await?;
-        let Some((notification, attempt)) = begun else {
-            return Ok(Outcome::Done);
+        let Sending {
+            notification,
+            attempt,
+            recipient,
+        } = match begun {
+            Begun::Sending(sending) => *sending,
+            Begun::NoAddress(_) => {
+                let failure = domain::Failure::no_contact();
+                return self.refuse(caller, lease, id, failure).await;
+            }
+            Begun::BadAddress => {
+                let failure = domain::Failure::invalid_address();
+                return self.refuse(caller, lease, id, failure).await;
+            }
+            Begun::Settled => return Ok(Outcome::Done),
+            Begun::Gone => return Ok(Outcome::Dead("its notification is gone".to_owned())),
         };
         if attempt.may_repeat {
             metrics::count_repeat();

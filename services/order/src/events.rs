@@ -30,6 +30,10 @@ pub(crate) struct OrderEvents;
 // === impl OrderEvents ===
 
 impl Handler for OrderEvents {
+    fn concerns(&self, event: &Event) -> bool {
+        !matches!(decode(event), Ok(None))
+    }
+
     async fn apply(&self, tx: &mut Tx, caller: &Caller, event: &Event) -> Result<Ack, Failure> {
         let Some((order, input)) = decode(event)? else {
             return Ok(Ack::Ignored);

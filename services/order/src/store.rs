@@ -19,6 +19,7 @@ use shop_proto::order::v1 as wire;
 use crate::domain::{CustomerId, Order, OrderId, Scope, Time, Transition, Wish};
 use crate::error::Error;
 use crate::saga::{Input, State};
+use crate::tasks::ORDER_DEADLINE;
 use rows::{ContactRow, LineRow, OrderRow, TransitionRow};
 use schema::{order_contact, order_line, order_transition, orders};
 
@@ -248,6 +249,10 @@ impl Store {
             .transaction(async move |tx: &mut Tx| {
                 let order = take(tx, &caller, id, input, now).await?;
                 tx.finish(&lease).await?;
+                if matches!(order.state, State::Paid | State::Cancelled { .. }) {
+                    // It would change nothing any more.
+                    tx.withdraw(ORDER_DEADLINE, id).await?;
+                }
                 Ok(order)
             })
             .await

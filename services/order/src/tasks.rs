@@ -21,7 +21,8 @@ const CONFIRM_RESERVATION: &str = "confirm_reservation";
 const CAPTURE_PAYMENT: &str = "capture_payment";
 const RELEASE_RESERVATION: &str = "release_reservation";
 const REVERSE_PAYMENT: &str = "reverse_payment";
-const ORDER_DEADLINE: &str = "order_deadline";
+/// Withdrawn when the order is settled.
+pub(crate) const ORDER_DEADLINE: &str = "order_deadline";
 
 /// Tried for ever: a confirmation ends with the order's deadline, a compensation with nothing but
 /// success, and a capture with its answer alone. One attempt outlives its call.
@@ -95,25 +96,34 @@ impl OrderTasks {
     }
 
     /// Runs one attempt, and stores what it brought together with the mark on the task.
-    async fn attempt(&self, caller: &Caller, task: &Task, lease: &Lease) -> Result<(), Failure> {
+    async fn attempt(
+        &self,
+        caller: &Caller,
+        task: &Task,
+        lease: &Lease,
+    ) -> Result<Outcome, Failure> {
         let id = task.subject_id.parse().map(OrderId);
         let id = id.map_err(|error| {
             Failure::new(Kind::Internal, "subject of a task is no id").caused_by(error)
         })?;
         if task.kind == ORDER_DEADLINE {
             self.store.pass_deadline(caller, id, lease, now()).await?;
-        } else if let Some(input) = self.ask(task, id).await? {
-            self.store.answer(caller, id, input, lease, now()).await?;
+            return Ok(Outcome::Finished);
         }
-        Ok(())
+        let Some(input) = self.ask(task, id).await? else {
+            return Ok(Outcome::Done);
+        };
+        self.store.answer(caller, id, input, lease, now()).await?;
+        Ok(Outcome::Finished)
     }
 
     /// Asks the callee of a step. None: nobody wants the answer any more.
     async fn ask(&self, task: &Task, id: OrderId) -> Result<Option<Input>, Failure> {
         match task.kind.as_str() {
             CONFIRM_RESERVATION => {
-                // The order was cancelled meanwhile; its release undoes whatever came before.
-                if self.store.state(id).await?.status() != Status::Pending {
+                // The order was cancelled meanwhile; its release undoes whatever came before, and what
+                // comes after is refused.
+                if !task.at_once && self.store.state(id).await?.status() != Status::Pending {
                     return Ok(None);
                 }
                 let answer = self.inventory.confirm(id).await;
@@ -145,7 +155,7 @@ impl TaskHandler for OrderTasks {
 
     async fn run(&self, caller: &Caller, task: &Task, lease: &Lease) -> Result<Outcome, Failure> {
         match self.attempt(caller, task, lease).await {
-            Ok(()) => Ok(Outcome::Done),
+            Ok(outcome) => Ok(outcome),
             // Also what is no good reason to try again (a policy in the way, a bug that is being
             // fixed) may pass, and giving up would leave money or stock where it does not belong.
             Err(failure) if !failure.retryable() => {

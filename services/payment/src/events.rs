@@ -23,6 +23,10 @@ pub(crate) struct PaymentEvents;
 // === impl PaymentEvents ===
 
 impl Handler for PaymentEvents {
+    fn concerns(&self, event: &Event) -> bool {
+        event.event_type == "OrderCreatedEvent"
+    }
+
     async fn apply(&self, tx: &mut Tx, caller: &Caller, event: &Event) -> Result<Ack, Failure> {
         match (event.event_type.as_str(), event.version) {
             ("OrderCreatedEvent", SCHEMA_VERSION) => {

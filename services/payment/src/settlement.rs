@@ -7,6 +7,7 @@
 use uuid::Uuid;
 
 use shop_chassis::Caller;
+use shop_chassis::tasks::Lease;
 
 use crate::domain::{
     AuthorizationId, Capture, OrderId, Payment, PaymentId, Refund, RefundId, RefundState, Reversal,
@@ -29,6 +30,15 @@ pub(crate) struct Settlement {
     provider: Provider,
 }
 
+/// Whether the provider had to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It was, and its answer is stored.
+    Answered,
+    /// Nothing is to be asked any more.
+    Nothing,
+}
+
 // === impl Settlement ===
 
 impl Settlement {
@@ -36,15 +46,16 @@ impl Settlement {
         Self { store, provider }
     }
 
-    /// Has the provider hold the money of a payment.
+    /// Has the provider hold the money of a payment. The answer also ends the task of `lease`.
     pub(crate) async fn authorize(
         &self,
         caller: &Caller,
         id: PaymentId,
         token: &PaymentToken,
-    ) -> Result<(), Error> {
+        lease: Option<&Lease>,
+    ) -> Result<Asked, Error> {
         let Some(payment) = self.store.begin_authorization(caller, id, now()).await? else {
-            return Ok(());
+            return Ok(Asked::Nothing);
         };
         let Some(amount) = payment.amount else {
             return Err(Error::IllegalMove {
@@ -54,16 +65,16 @@ impl Settlement {
         };
         match self.provider.authorize(id, amount, token).await {
             Answer::Approved(held) => {
-                self.store.authorize(caller, id, held, now()).await?;
+                self.store.authorize(caller, id, held, lease, now()).await?;
             }
             Answer::Declined { code } => {
                 self.store
-                    .refuse_authorization(caller, id, code, now())
+                    .refuse_authorization(caller, id, code, lease, now())
                     .await?;
             }
             Answer::Unknown(source) => return Err(unclear("authorize", id, source)),
         }
-        Ok(())
+        Ok(Asked::Answered)
     }
 
     /// Ends a payment that has no means of payment, unless the provider was asked already.

@@ -11,6 +11,7 @@ mod refund;
 mod schema;
 
 use shop_chassis::idempotency::{Answer, Claim};
+use shop_chassis::tasks::Lease;
 use shop_chassis::{Caller, Database, Tx};
 use shop_proto::payment::v1;
 use uuid::Uuid;
@@ -52,7 +53,7 @@ pub(crate) async fn request(
         return Ok(false);
     }
     payment::record(tx, caller, None, payment, "order created").await?;
-    tx.enqueue(caller, tasks::authorize(payment.id)).await?;
+    tx.enqueue(caller, tasks::authorize(payment)?).await?;
     Ok(true)
 }
 
@@ -114,29 +115,32 @@ impl Store {
         self.database.transaction(work).await
     }
 
-    /// The provider holds the money.
+    /// The provider holds the money; with the lease of the task that asked, its end as well.
     pub(crate) async fn authorize(
         &self,
         caller: &Caller,
         id: PaymentId,
         held: AuthorizationId,
+        lease: Option<&Lease>,
         now: Time,
     ) -> Result<Payment, Error> {
-        self.step(caller, id, now, move |current| {
+        self.result(caller, id, lease, now, move |current| {
             current.authorize(held.clone(), now)
         })
         .await
     }
 
-    /// The provider does not hold the money, and will not.
+    /// The provider does not hold the money, and will not; with the lease of the task that asked,
+    /// its end as well.
     pub(crate) async fn refuse_authorization(
         &self,
         caller: &Caller,
         id: PaymentId,
         code: String,
+        lease: Option<&Lease>,
         now: Time,
     ) -> Result<Payment, Error> {
-        self.step(caller, id, now, move |current| {
+        self.result(caller, id, lease, now, move |current| {
             current.refuse_authorization(&code, now)
         })
         .await
@@ -325,8 +329,27 @@ impl Store {
     where
         F: Fn(&Payment) -> Result<Option<Moved>, Error> + Clone + Send + Sync + 'static,
     {
-        let caller = caller.clone();
+        self.result(caller, id, None, now, decide).await
+    }
+
+    /// A step that is the result of a task, if it has the lease of one: without the lease the step
+    /// is not taken, whoever has it now asks again.
+    async fn result<F>(
+        &self,
+        caller: &Caller,
+        id: PaymentId,
+        lease: Option<&Lease>,
+        now: Time,
+        decide: F,
+    ) -> Result<Payment, Error>
+    where
+        F: Fn(&Payment) -> Result<Option<Moved>, Error> + Clone + Send + Sync + 'static,
+    {
+        let (caller, lease) = (caller.clone(), lease.copied());
         let work = async move |tx: &mut Tx| {
+            if let Some(lease) = &lease {
+                tx.finish(lease).await?;
+            }
             let current = payment::lock(tx, id).await?;
             match decide(&current)? {
                 Some(moved) => save(tx, &caller, &current, moved, now).await,

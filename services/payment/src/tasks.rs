@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shop_chassis::tasks::{Backoff, Lease, NewTask, Outcome, Policy, Task, TaskHandler};
 use shop_chassis::{Caller, Failure, Kind};
 use uuid::Uuid;
 
-use crate::domain::{PaymentId, RefundId, Status};
+use crate::domain::{OrderId, Payment, PaymentId, RefundId};
 use crate::order_client::OrderClient;
-use crate::settlement::Settlement;
+use crate::settlement::{Asked, Settlement};
 use crate::store::Store;
 
 const AUTHORIZE: &str = "authorize";
@@ -52,9 +53,17 @@ pub(crate) struct PaymentTasks {
     orders: OrderClient,
 }
 
+/// What the task is told with, so that it need not look.
+#[derive(Debug, Serialize, Deserialize)]
+struct Charge {
+    order_id: Uuid,
+}
+
 /// Has the money of a payment held.
-pub(crate) fn authorize(id: PaymentId) -> NewTask {
-    NewTask::new(AUTHORIZE, id)
+pub(crate) fn authorize(payment: &Payment) -> Result<NewTask, shop_chassis::Error> {
+    NewTask::new(AUTHORIZE, payment.id).payload(&Charge {
+        order_id: payment.order_id.0,
+    })
 }
 
 /// Brings an accepted refund to the provider.
@@ -73,34 +82,37 @@ impl PaymentTasks {
         }
     }
 
-    async fn attempt(&self, caller: &Caller, task: &Task) -> Result<(), Failure> {
+    async fn attempt(
+        &self,
+        caller: &Caller,
+        task: &Task,
+        lease: &Lease,
+    ) -> Result<Outcome, Failure> {
         let id = Uuid::parse_str(&task.subject_id).map_err(|error| {
             Failure::new(Kind::Internal, "subject of a task is no id").caused_by(error)
         })?;
         if task.kind == REFUND {
             self.settlement.refund(caller, RefundId(id)).await?;
-            return Ok(());
+            return Ok(Outcome::Done);
         }
-        let payment = self.store.find(PaymentId(id)).await?;
-        if !matches!(
-            payment.status,
-            Status::RequiresConfirmation | Status::Processing
-        ) {
-            return Ok(());
+        let id = PaymentId(id);
+        let charge: Option<Charge> = task.payload()?;
+        let order_id = match charge {
+            Some(charge) => OrderId(charge.order_id),
+            None => self.store.find(id).await?.order_id,
+        };
+        let Some(token) = self.orders.payment_method(order_id).await? else {
+            self.settlement.refuse_without_method(caller, id).await?;
+            return Ok(Outcome::Done);
+        };
+        let settlement = &self.settlement;
+        match settlement
+            .authorize(caller, id, &token, Some(lease))
+            .await?
+        {
+            Asked::Answered => Ok(Outcome::Finished),
+            Asked::Nothing => Ok(Outcome::Done),
         }
-        match self.orders.payment_method(payment.order_id).await? {
-            Some(token) => {
-                self.settlement
-                    .authorize(caller, payment.id, &token)
-                    .await?
-            }
-            None => {
-                self.settlement
-                    .refuse_without_method(caller, payment.id)
-                    .await?
-            }
-        }
-        Ok(())
     }
 }
 
@@ -109,9 +121,9 @@ impl TaskHandler for PaymentTasks {
         KINDS
     }
 
-    async fn run(&self, caller: &Caller, task: &Task, _: &Lease) -> Result<Outcome, Failure> {
-        match self.attempt(caller, task).await {
-            Ok(()) => Ok(Outcome::Done),
+    async fn run(&self, caller: &Caller, task: &Task, lease: &Lease) -> Result<Outcome, Failure> {
+        match self.attempt(caller, task, lease).await {
+            Ok(outcome) => Ok(outcome),
             Err(failure) => Ok(again(task, &failure)),
         }
     }

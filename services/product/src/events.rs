@@ -101,6 +101,31 @@ impl ProductEvents {
 }
 
 impl Handler for ProductEvents {
+    fn concerns(&self, event: &Event) -> bool {
+        match event.event_type.as_str() {
+            "OrderCreatedEvent" => true,
+            "OrderStatusUpdatedEvent" => {
+                let data: Result<OrderStatusUpdatedEvent, _> = event.payload();
+                data.map_or(true, |data| data.to() == Status::Paid)
+            }
+            _ => false,
+        }
+    }
+
+    async fn prepare(&self, tx: &mut Tx, events: &[&Event]) -> Result<(), Failure> {
+        let (mut wished, mut paid) = (Vec::new(), Vec::new());
+        for event in events {
+            // What cannot be read here is told when it is applied.
+            if event.event_type != "OrderCreatedEvent" {
+                paid.extend(OrderId::parse(&event.aggregate_id));
+            } else if let Ok(created) = event.payload::<OrderCreatedEvent>() {
+                let lines = created.lines.iter();
+                wished.extend(lines.filter_map(|line| ProductId::parse(&line.product_id)));
+            }
+        }
+        Ok(store::hold_stock(tx, wished, &paid).await?)
+    }
+
     async fn apply(&self, tx: &mut Tx, caller: &Caller, event: &Event) -> Result<Ack, Failure> {
         match (event.event_type.as_str(), event.version) {
             ("OrderCreatedEvent", 1) => self.order_created(tx, caller, &event.payload()?).await,

@@ -196,6 +196,21 @@ impl Store {
     }
 }
 
+/// Holds all stock that a transaction of several orders will change, in the order of the products:
+/// two such transactions then wait for each other in one direction only. `wished` is what new
+/// orders want; `orders` are those that have their reservation.
+pub(crate) async fn hold_stock(
+    tx: &mut Tx,
+    wished: Vec<ProductId>,
+    orders: &[OrderId],
+) -> Result<(), Error> {
+    let mut products = wished;
+    if !orders.is_empty() {
+        products.extend(reservation::products(tx, orders).await?);
+    }
+    stock::hold(tx, &products).await
+}
+
 /// Holds the product, if it is the version that the caller means.
 async fn lock_version(tx: &mut Tx, id: ProductId, etag: Option<&str>) -> Result<Product, Error> {
     let product = product::lock(tx, id).await?;

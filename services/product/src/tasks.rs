@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::now;
 use crate::store::Store;
 
-const EXPIRE_RESERVATION: &str = "expire_reservation";
+/// Withdrawn when the hold ends otherwise.
+pub(crate) const EXPIRE_RESERVATION: &str = "expire_reservation";
 
 /// It never gives up: a hold that does not end keeps stock from others for ever.
 const KINDS: &[(&str, Policy)] = &[(
@@ -52,6 +53,6 @@ impl TaskHandler for ProductTasks {
         let order_id = OrderId::parse(&task.subject_id)
             .ok_or_else(|| Error::NotAnId(task.subject_id.clone()))?;
         self.store.expire(caller, order_id, lease, now()).await?;
-        Ok(Outcome::Done)
+        Ok(Outcome::Finished)
     }
 }

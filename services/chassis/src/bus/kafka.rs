@@ -2,7 +2,9 @@
 //! above this module knows of partitions, offsets or librdkafka.
 
 pub(crate) mod consumer;
+mod dead_letters;
 mod partition;
+mod together;
 mod watch;
 
 use std::fs;
@@ -50,7 +52,8 @@ impl Client {
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("compression.type", "zstd")
-            .set("linger.ms", "2")
+            // Nothing waits for company: what is fired together leaves together all the same.
+            .set("linger.ms", "0")
             .set("message.timeout.ms", timeout.as_millis().to_string());
         let inner = config
             .create_with_context(Watch::silent())
@@ -74,6 +77,7 @@ impl Client {
             .set("sasl.username", &self.settings.username)
             .set("sasl.password", password.trim())
             .set("socket.keepalive.enable", "true")
+            .set("socket.nagle.disable", "true")
             .set("reconnect.backoff.max.ms", RECONNECT_MAX_MS)
             .set("allow.auto.create.topics", "false");
         Ok(config)

@@ -10,7 +10,7 @@ use diesel_async::{
 };
 use tokio::time::Instant;
 
-use super::{CONNECTION_WAIT, Manager, Tx, classify};
+use super::{AfterCommit, CONNECTION_WAIT, Manager, Tx, Wake, classify};
 use crate::error::Error;
 use crate::origin::Origin;
 
@@ -42,7 +42,11 @@ pub(crate) struct Start {
 pub(super) struct Contended(Arc<AtomicBool>);
 
 impl Tx {
-    pub(super) async fn begin(pool: &bb8::Pool<Manager>, start: &Start) -> Result<Self, Error> {
+    pub(super) async fn begin(
+        pool: &bb8::Pool<Manager>,
+        start: &Start,
+        wake: &Arc<Wake>,
+    ) -> Result<Self, Error> {
         let wait = remaining(start.deadline)?.min(CONNECTION_WAIT);
         let mut conn = match tokio::time::timeout(wait, pool.get_owned()).await {
             Ok(Ok(conn)) => conn,
@@ -70,8 +74,8 @@ impl Tx {
             conn,
             contended,
             origin: start.origin,
-            published: false,
-            enqueued: false,
+            after: AfterCommit::default(),
+            wake: Arc::clone(wake),
         })
     }
 

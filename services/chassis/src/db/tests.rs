@@ -225,7 +225,7 @@ async fn a_panic_ends_its_transaction_and_nothing_else() {
     let database = test.database();
     let panics = database.transaction(async |tx: &mut Tx| {
         run(tx, "update stock set q = 0").await?;
-        assert!(tx.published, "a mistake in the work");
+        assert!(tx.met_another(), "a mistake in the work");
         Ok::<(), Error>(())
     });
     assert!(matches!(panics.await, Err(Error::Panicked(_))));

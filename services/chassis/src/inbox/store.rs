@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use diesel::QueryableByName;
-use diesel::sql_types::{
-    BigInt, Binary, Bool, Double, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid,
-};
+use diesel::sql_types::{BigInt, Binary, Bool, Double, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 
 use super::admit::Known;
-use super::{Parked, Record};
+use super::{Overdue, Parked, Record};
 use crate::bus::{Event, Headers};
 use crate::db::Tx;
 use crate::error::Error;
+use crate::statement::statement;
 
 /// Why a record is parked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +48,7 @@ pub(super) async fn insert(tx: &mut Tx, group: &str, event: &Event) -> Result<bo
     let sql = "insert into inbox (consumer_group, event_id, event_type, aggregate_type, \
         aggregate_id, aggregate_version) values ($1, $2, $3, $4, $5, $6) \
         on conflict on constraint inbox_event do nothing";
-    let inserted = diesel::sql_query(sql)
+    let inserted = statement(sql)
         .bind::<Text, _>(group)
         .bind::<SqlUuid, _>(event.event_id)
         .bind::<Text, _>(&event.event_type)
@@ -62,7 +61,7 @@ pub(super) async fn insert(tx: &mut Tx, group: &str, event: &Event) -> Result<bo
 }
 
 pub(super) async fn remove(tx: &mut Tx, group: &str, event: &Event) -> Result<(), Error> {
-    diesel::sql_query("delete from inbox where consumer_group = $1 and event_id = $2")
+    statement("delete from inbox where consumer_group = $1 and event_id = $2")
         .bind::<Text, _>(group)
         .bind::<SqlUuid, _>(event.event_id)
         .execute(tx.conn())
@@ -83,7 +82,7 @@ pub(super) async fn known(
         select (select last_version from version) as last_version, \
             exists (select from parked_event where consumer_group = $1 and topic = $4 \
                 and key = $5 and cause = 'POISON') as poisoned";
-    let row: KnownRow = diesel::sql_query(sql)
+    let row: KnownRow = statement(sql)
         .bind::<Text, _>(group)
         .bind::<Text, _>(&event.aggregate_type)
         .bind::<Text, _>(&event.aggregate_id)
@@ -102,9 +101,9 @@ pub(super) async fn advance(tx: &mut Tx, group: &str, event: &Event) -> Result<(
     let sql = "insert into inbox_version (consumer_group, aggregate_type, aggregate_id, \
         last_version) values ($1, $2, $3, $4) \
         on conflict on constraint inbox_version_aggregate do update \
-        set last_version = excluded.last_version \
+        set last_version = excluded.last_version, updated_at = excluded.updated_at \
         where inbox_version.last_version < excluded.last_version";
-    diesel::sql_query(sql)
+    statement(sql)
         .bind::<Text, _>(group)
         .bind::<Text, _>(&event.aggregate_type)
         .bind::<Text, _>(&event.aggregate_id)
@@ -120,13 +119,13 @@ pub(super) async fn park(
     tx: &mut Tx,
     group: &str,
     record: &Record,
-    event: Option<&Event>,
+    event: &Event,
     cause: Cause,
     error: &str,
 ) -> Result<(), Error> {
     let sql = "insert into parked_event (consumer_group, topic, key, record, headers, event_id, \
-        aggregate_type, aggregate_version, cause, error, attempts) \
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+        aggregate_type, aggregate_version, cause, error) \
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
         on conflict on constraint parked_event_once do update set \
             attempts = parked_event.attempts + 1, \
             error = case when excluded.cause = 'POISON' then excluded.error \
@@ -134,18 +133,43 @@ pub(super) async fn park(
             cause = case when excluded.cause = 'POISON' then excluded.cause \
                 else parked_event.cause end";
     let headers = serde_json::to_value(&record.headers).map_err(Error::Json)?;
-    diesel::sql_query(sql)
+    statement(sql)
         .bind::<Text, _>(group)
         .bind::<Text, _>(&record.topic)
         .bind::<Text, _>(&record.key)
         .bind::<Binary, _>(&record.value)
         .bind::<Jsonb, _>(headers)
-        .bind::<Nullable<SqlUuid>, _>(event.map(|event| event.event_id))
-        .bind::<Nullable<Text>, _>(event.map(|event| storable(&event.aggregate_type)))
-        .bind::<Nullable<BigInt>, _>(event.map(|event| event.aggregate_version))
+        .bind::<SqlUuid, _>(event.event_id)
+        .bind::<Text, _>(storable(&event.aggregate_type))
+        .bind::<BigInt, _>(event.aggregate_version)
         .bind::<Text, _>(cause.as_str())
         .bind::<Text, _>(storable(error))
-        .bind::<Integer, _>(1)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Parks a record in which no event can be read, once for each place on its topic.
+pub(super) async fn park_unread(
+    tx: &mut Tx,
+    group: &str,
+    record: &Record,
+    place: &str,
+    error: &str,
+) -> Result<(), Error> {
+    let sql = "insert into parked_event (consumer_group, topic, key, record, headers, place, \
+        cause, error) values ($1, $2, $3, $4, $5, $6, 'POISON', $7) \
+        on conflict on constraint parked_event_place_once do update set \
+            attempts = parked_event.attempts + 1";
+    let headers = serde_json::to_value(&record.headers).map_err(Error::Json)?;
+    statement(sql)
+        .bind::<Text, _>(group)
+        .bind::<Text, _>(&record.topic)
+        .bind::<Text, _>(&record.key)
+        .bind::<Binary, _>(&record.value)
+        .bind::<Jsonb, _>(headers)
+        .bind::<Text, _>(place)
+        .bind::<Text, _>(storable(error))
         .execute(tx.conn())
         .await?;
     Ok(())
@@ -157,7 +181,7 @@ pub(crate) fn storable(text: &str) -> String {
 }
 
 pub(super) async fn unpark(tx: &mut Tx, id: i64) -> Result<(), Error> {
-    diesel::sql_query("delete from parked_event where id = $1")
+    statement("delete from parked_event where id = $1")
         .bind::<BigInt, _>(id)
         .execute(tx.conn())
         .await?;
@@ -174,7 +198,7 @@ pub(super) async fn successor(
     let sql = "select id, topic, key, record, headers from parked_event \
         where consumer_group = $1 and topic = $2 and key = $3 and cause = 'GAP' \
             and aggregate_type = $4 and aggregate_version = $5";
-    let rows: Vec<ParkedRow> = diesel::sql_query(sql)
+    let rows: Vec<ParkedRow> = statement(sql)
         .bind::<Text, _>(group)
         .bind::<Text, _>(&record.topic)
         .bind::<Text, _>(&record.key)
@@ -194,30 +218,46 @@ pub(super) async fn successor(
 pub(super) async fn restart_gaps(tx: &mut Tx, group: &str) -> Result<(), Error> {
     let sql = "update parked_event set parked_at = now() \
         where consumer_group = $1 and cause = 'GAP'";
-    diesel::sql_query(sql)
+    statement(sql)
         .bind::<Text, _>(group)
         .execute(tx.conn())
         .await?;
     Ok(())
 }
 
-/// Gaps that were waited for too long become poison.
-pub(super) async fn expire_gaps(
+pub(super) async fn overdue_gaps(
     tx: &mut Tx,
     group: &str,
     patience: Duration,
-) -> Result<Vec<Record>, Error> {
-    let sql = "update parked_event set cause = 'POISON', dead_at = now(), \
-            error = 'the versions before it did not come' \
+) -> Result<Vec<Overdue>, Error> {
+    let sql = "select id, topic, key, record, headers from parked_event \
         where consumer_group = $1 and cause = 'GAP' \
-            and parked_at < now() - make_interval(secs => $2) \
-        returning id, topic, key, record, headers";
-    let rows: Vec<ParkedRow> = diesel::sql_query(sql)
+            and parked_at < now() - make_interval(secs => $2) order by id";
+    let rows: Vec<ParkedRow> = statement(sql)
         .bind::<Text, _>(group)
         .bind::<Double, _>(patience.as_secs_f64())
         .load(tx.conn())
         .await?;
-    rows.into_iter().map(Record::try_from).collect()
+    let overdue = |row: ParkedRow| {
+        let id = row.id;
+        Ok(Overdue {
+            id,
+            record: Record::try_from(row)?,
+        })
+    };
+    rows.into_iter().map(overdue).collect()
+}
+
+/// Gaps that were waited for too long become poison.
+pub(super) async fn give_gap_up(tx: &mut Tx, id: i64) -> Result<(), Error> {
+    let sql = "update parked_event set cause = 'POISON', dead_at = now(), \
+            error = 'the versions before it did not come' \
+        where id = $1 and cause = 'GAP'";
+    statement(sql)
+        .bind::<BigInt, _>(id)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
 }
 
 // === impl Cause ===

@@ -8,10 +8,10 @@ use std::time::Duration;
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
 /// The broker's answer to one record is waited for this long: less than half the lease, so that
 /// nothing of an owner is still under way when the next one begins.
-pub(crate) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(4);
-/// A batch is sent only by an owner whose renewal is younger than this: with the time-out of its
-/// records it ends within half the lease.
-pub(crate) const FRESH: Duration = Duration::from_millis(500);
+pub(crate) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Rows are sent only by an owner whose renewal is younger than this: with the time-out of its
+/// records they are answered within half the lease.
+pub(crate) const FRESH: Duration = Duration::from_millis(1900);
 
 const _: () = assert!(MESSAGE_TIMEOUT.as_millis() + FRESH.as_millis() < LEASE.as_millis() / 2);
 

@@ -41,6 +41,8 @@ pub(crate) enum Start {
 pub(crate) enum Next {
     /// It is done.
     Done,
+    /// It is done and marked.
+    Finished,
     /// Run it again after this time, with attempts counted anew.
     Again(Duration),
     /// Try it again after this time.
@@ -77,6 +79,7 @@ pub(crate) fn next(
 ) -> Next {
     match outcome {
         Outcome::Done => Next::Done,
+        Outcome::Finished => Next::Finished,
         Outcome::Again(after) => Next::Again(after),
         Outcome::Dead(error) => Next::GiveUp(error),
         Outcome::Retry(error) if policy.attempts.is_some_and(|most| attempt >= most) => {

@@ -9,12 +9,15 @@ use diesel::sql_types::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use mesh_telemetry::propagation::TraceContext;
+use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::desk::{Handed, Reserved};
 use super::{Lease, NewTask};
 use crate::caller::Caller;
 use crate::db::Tx;
 use crate::error::Error;
+use crate::statement::statement;
 
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +77,23 @@ pub(crate) struct Leased {
     /// Whether another lease of it ran out: its owner died, or stood still.
     #[diesel(sql_type = Bool)]
     pub(crate) overtaken: bool,
+    /// Whether the transaction that wrote it has only just committed.
+    #[diesel(sql_type = Bool)]
+    pub(crate) at_once: bool,
+}
+
+/// What a worker has room for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) kind: &'static str,
+    pub(crate) most: i64,
+    pub(crate) period: Duration,
+}
+
+#[derive(QueryableByName)]
+struct Written {
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
 }
 
 #[derive(QueryableByName)]
@@ -95,25 +115,35 @@ struct StateRow {
 /// The stored error is for people; a page of it is enough.
 const ERROR_MAX: usize = 2000;
 
+/// With an owner ($11) the task is leased by it from the start, as [`LEASE`] would do. The lease
+/// begins now, not when the transaction did: it must outlive the deadline of its task.
 const INSERT: &str = "insert into task \
     (id, kind, subject_id, payload, run_at, on_behalf_of, correlation_id, causation_id, \
-     traceparent, tracestate) \
-    values ($1, $2, $3, $4, coalesce($5, now()), $6, $7, $8, $9, $10) \
-    on conflict on constraint task_kind_subject do nothing";
+     traceparent, tracestate, lease_owner, state, attempt, lease_epoch, lease_until) \
+    select $1, $2, $3, $4, coalesce($5, now()), $6, $7, $8, $9, $10, $11, \
+        case when $11 is null then 'READY' else 'LEASED' end, \
+        case when $11 is null then 0 else 1 end, case when $11 is null then 0 else 1 end, \
+        case when $11 is null then null else clock_timestamp() + make_interval(secs => $12) end \
+    on conflict on constraint task_kind_subject do nothing \
+    returning created_at";
 
-/// A task whose lease ran out is as good as ready: its worker is gone or too slow.
-const LEASE: &str = "with due as ( \
-        select id, state as was from task \
-        where kind = any($1) and state in ('READY', 'LEASED') and run_at <= now() \
-            and (state = 'READY' or lease_until < now()) \
-        order by run_at limit $2 for update skip locked) \
-    update task set state = 'LEASED', attempt = attempt + 1, lease_owner = $3, \
-        lease_epoch = lease_epoch + 1, lease_until = now() + make_interval(secs => $4), \
-        updated_at = now() \
+/// So many of each kind, the oldest first. A task whose lease ran out is as good as ready: its
+/// worker is gone or too slow.
+const LEASE: &str = "with wanted as ( \
+        select * from unnest($1, $2, $3) as kinds (kind, most, seconds)), \
+    due as ( \
+        select one.*, seconds from wanted cross join lateral ( \
+            select id, state as was from task \
+            where task.kind = wanted.kind and state in ('READY', 'LEASED') and run_at <= now() \
+                and (state = 'READY' or lease_until < now()) \
+            order by run_at limit wanted.most for update skip locked) as one) \
+    update task set state = 'LEASED', attempt = attempt + 1, lease_owner = $4, \
+        lease_epoch = lease_epoch + 1, \
+        lease_until = clock_timestamp() + make_interval(secs => due.seconds), updated_at = now() \
     from due where task.id = due.id \
     returning task.id, kind, subject_id, payload, attempt, lease_epoch, giving_up, last_error, \
         on_behalf_of, correlation_id, causation_id, traceparent, tracestate, created_at, \
-        due.was = 'LEASED' as overtaken";
+        due.was = 'LEASED' as overtaken, false as at_once";
 
 const SETTLE: &str = "update task set state = $3, last_error = coalesce($4, last_error), \
         updated_at = now() \
@@ -129,29 +159,75 @@ const RELEASE: &str = "update task set state = 'READY', \
 
 impl Tx {
     /// Writes a task if this transaction commits. False: there is one of that kind and subject,
-    /// whatever its state.
+    /// whatever its state. One that is due at once is leased by the worker of this process, if it
+    /// has a slot for it, and runs as soon as the transaction has committed.
     pub async fn enqueue(&mut self, caller: &Caller, task: NewTask) -> Result<bool, Error> {
         let id = Uuid::now_v7();
         let trace = TraceContext::of(&tracing::Span::current());
-        let (parent, state) = trace
+        let (traceparent, tracestate) = trace
             .map(|trace| (trace.traceparent, trace.tracestate))
             .unzip();
         let origin = self.origin;
-        let inserted = diesel::sql_query(INSERT)
+        let correlation_id = origin.correlation_id.unwrap_or(id);
+        let reserved = match task.run_at {
+            None => self.wake.tasks.reserve(task.kind),
+            Some(_) => None,
+        };
+        let since = Instant::now();
+        let written: Vec<Written> = statement(INSERT)
             .bind::<SqlUuid, _>(id)
             .bind::<Text, _>(task.kind)
-            .bind::<Text, _>(task.subject_id)
-            .bind::<Jsonb, _>(task.payload)
+            .bind::<Text, _>(&task.subject_id)
+            .bind::<Jsonb, _>(&task.payload)
             .bind::<Nullable<Timestamptz>, _>(task.run_at)
             .bind::<Nullable<Text>, _>(caller.subject())
-            .bind::<SqlUuid, _>(origin.correlation_id.unwrap_or(id))
+            .bind::<SqlUuid, _>(correlation_id)
             .bind::<Nullable<SqlUuid>, _>(origin.causation_id)
-            .bind::<Nullable<Text>, _>(parent)
-            .bind::<Nullable<Text>, _>(state)
-            .execute(self.conn())
+            .bind::<Nullable<Text>, _>(&traceparent)
+            .bind::<Nullable<Text>, _>(&tracestate)
+            .bind::<Nullable<SqlUuid>, _>(reserved.as_ref().map(|reserved| reserved.owner))
+            .bind::<Nullable<Double>, _>(
+                reserved
+                    .as_ref()
+                    .map(|reserved| reserved.period.as_secs_f64()),
+            )
+            .load(self.conn())
             .await?;
-        self.enqueued = true;
-        Ok(inserted == 1)
+        let Some(written) = written.into_iter().next() else {
+            return Ok(false);
+        };
+        match reserved {
+            Some(Reserved { slot, .. }) => {
+                let row = Leased {
+                    id,
+                    kind: task.kind.to_owned(),
+                    subject_id: task.subject_id,
+                    payload: task.payload,
+                    attempt: 1,
+                    lease_epoch: 1,
+                    giving_up: false,
+                    last_error: None,
+                    on_behalf_of: caller.subject().map(str::to_owned),
+                    correlation_id,
+                    causation_id: origin.causation_id,
+                    traceparent,
+                    tracestate,
+                    created_at: written.created_at,
+                    overtaken: false,
+                    at_once: true,
+                };
+                self.after.tasks.push(Handed { row, slot, since });
+            }
+            None => {
+                let due_in = task
+                    .run_at
+                    .and_then(|at| (at - Utc::now()).to_std().ok())
+                    .unwrap_or_default();
+                let earliest = self.after.due_in.map_or(due_in, |due| due.min(due_in));
+                self.after.due_in = Some(earliest);
+            }
+        }
+        Ok(true)
     }
 
     /// The task of that kind and subject; its row stays locked until this transaction ends.
@@ -162,7 +238,7 @@ impl Tx {
     ) -> Result<Option<TaskView>, Error> {
         let sql = "select kind, subject_id, state, attempt, lease_epoch from task \
             where kind = $1 and subject_id = $2 for update";
-        let rows: Vec<StateRow> = diesel::sql_query(sql)
+        let rows: Vec<StateRow> = statement(sql)
             .bind::<Text, _>(kind)
             .bind::<Text, _>(subject_id.to_string())
             .load(self.conn())
@@ -174,7 +250,7 @@ impl Tx {
     pub async fn withdraw(&mut self, kind: &str, subject_id: impl ToString) -> Result<bool, Error> {
         let sql = "update task set state = 'DONE', updated_at = now() \
             where kind = $1 and subject_id = $2 and state = 'READY' and lease_epoch = 0";
-        let changed = diesel::sql_query(sql)
+        let changed = statement(sql)
             .bind::<Text, _>(kind)
             .bind::<Text, _>(subject_id.to_string())
             .execute(self.conn())
@@ -202,7 +278,7 @@ impl Tx {
     pub async fn hold(&mut self, lease: &Lease) -> Result<(), Error> {
         let sql = "select id from task \
             where id = $1 and lease_epoch = $2 and state = 'LEASED' for update";
-        let held = diesel::sql_query(sql)
+        let held = statement(sql)
             .bind::<SqlUuid, _>(lease.task)
             .bind::<BigInt, _>(lease.epoch)
             .execute(self.conn())
@@ -213,19 +289,20 @@ impl Tx {
 
 // === the worker's statements ===
 
-/// Leases up to `most` due tasks of `kinds` for `period`.
+/// Leases due tasks, of each kind so many and for so long.
 pub(crate) async fn lease(
     tx: &mut Tx,
-    kinds: &[&str],
-    most: i64,
+    wanted: &[Wanted],
     owner: Uuid,
-    period: Duration,
 ) -> Result<Vec<Leased>, Error> {
-    let rows = diesel::sql_query(LEASE)
+    let kinds: Vec<&str> = wanted.iter().map(|wanted| wanted.kind).collect();
+    let most: Vec<i64> = wanted.iter().map(|wanted| wanted.most).collect();
+    let seconds = wanted.iter().map(|wanted| wanted.period.as_secs_f64());
+    let rows = statement(LEASE)
         .bind::<Array<Text>, _>(kinds)
-        .bind::<BigInt, _>(most)
+        .bind::<Array<BigInt>, _>(most)
+        .bind::<Array<Double>, _>(seconds.collect::<Vec<_>>())
         .bind::<SqlUuid, _>(owner)
-        .bind::<Double, _>(period.as_secs_f64())
         .load(tx.conn())
         .await?;
     Ok(rows)
@@ -238,7 +315,7 @@ pub(crate) async fn settle(
     state: &str,
     error: Option<&str>,
 ) -> Result<bool, Error> {
-    let changed = diesel::sql_query(SETTLE)
+    let changed = statement(SETTLE)
         .bind::<SqlUuid, _>(lease.task)
         .bind::<BigInt, _>(lease.epoch)
         .bind::<Text, _>(state)
@@ -265,16 +342,13 @@ pub(crate) async fn lease_one(
         .bind::<Text, _>(subject_id)
         .execute(tx.conn())
         .await?;
-    let due = "kind = any($1) and state in ('READY', 'LEASED')";
-    let sql = LEASE.replace(
-        due,
-        "kind = any($1) and subject_id = $5 and state = 'READY'",
-    );
+    let due = "state in ('READY', 'LEASED')";
+    let sql = LEASE.replace(due, "subject_id = $5 and state = 'READY'");
     let rows = diesel::sql_query(sql)
         .bind::<Array<Text>, _>(vec![kind])
-        .bind::<BigInt, _>(1)
+        .bind::<Array<BigInt>, _>(vec![1])
+        .bind::<Array<Double>, _>(vec![period.as_secs_f64()])
         .bind::<SqlUuid, _>(owner)
-        .bind::<Double, _>(period.as_secs_f64())
         .bind::<Text, _>(subject_id)
         .load(tx.conn())
         .await?;
@@ -301,7 +375,7 @@ pub(crate) struct Release {
 
 /// Makes the task ready again; false when the lease is lost.
 pub(crate) async fn release(tx: &mut Tx, lease: &Lease, how: &Release) -> Result<bool, Error> {
-    let changed = diesel::sql_query(RELEASE)
+    let changed = statement(RELEASE)
         .bind::<SqlUuid, _>(lease.task)
         .bind::<BigInt, _>(lease.epoch)
         .bind::<Double, _>(how.after.as_secs_f64())

@@ -1,20 +1,23 @@
-//! The loop that leases tasks and runs them: as many at once as there are slots, each under its
+//! The loop that leases tasks and runs them: as many of a kind at once as there are slots, each under its
 //! deadline, each in the trace that caused it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mesh_identity::SpiffeId;
 use mesh_telemetry::propagation::TraceContext;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::desk::{Handed, Slots};
 use super::next::{Next, Start, next, start};
-use super::store::{self, Leased, Release};
+use super::store::{self, Leased, Release, Wanted};
 use super::{Lease, Outcome, Policy, Task, TaskHandler};
 use crate::caller::Caller;
 use crate::db::{Database, Tx};
@@ -22,15 +25,20 @@ use crate::error::{Chain, Error, Failure};
 use crate::metrics;
 use crate::origin::{self, Origin};
 
-/// Tasks that one process runs at once: they wait for others most of the time, and each may take
-/// a connection of the pool for its result.
-const SLOTS: usize = 16;
-/// How often due tasks are looked for when nobody wakes the worker (timers, other processes).
-const POLL: Duration = Duration::from_millis(100);
+/// Tasks of one kind that one process runs at once: they wait for others most of the time. Each
+/// kind has its own, so that a callee that hangs stops only those who need it.
+pub(super) const SLOTS: usize = 16;
+/// How often due tasks are looked for when nobody wakes the worker: those of other processes, and
+/// times that were far away when they were set.
+pub(super) const POLL: Duration = Duration::from_secs(2);
 /// A lease outlives the deadline of its task by this much: time to write the result.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
-/// The pause after the database did not answer.
-const PAUSE: Duration = Duration::from_secs(1);
+/// A task that comes from the desk later than this after its lease began is left to its lease: its
+/// transaction hung at its end.
+const STALE: Duration = Duration::from_secs(5);
+/// The pause after a look for something that is due; it doubles up to the poll. Whoever holds the
+/// row at that moment hides it from the look.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs the tasks of one service.
 pub(crate) struct Worker<H> {
@@ -38,52 +46,108 @@ pub(crate) struct Worker<H> {
     handler: Arc<H>,
     own: SpiffeId,
     owner: Uuid,
-    slots: Arc<Semaphore>,
+    kinds: Arc<HashMap<&'static str, Slots>>,
+    /// Set when tasks were left waiting because their slots were taken.
+    crowded: AtomicBool,
 }
 
 // === impl Worker ===
 
 impl<H: TaskHandler> Worker<H> {
     pub(crate) fn new(database: Database, handler: Arc<H>, own: SpiffeId) -> Self {
+        let slots = |(kind, policy): &(&'static str, Policy)| {
+            let slots = Slots {
+                free: Arc::new(Semaphore::new(SLOTS)),
+                period: policy.deadline + LEASE_MARGIN,
+            };
+            (*kind, slots)
+        };
+        let kinds = handler.kinds().iter().map(slots).collect();
         Self {
             database,
             handler,
             own,
             owner: Uuid::now_v7(),
-            slots: Arc::new(Semaphore::new(SLOTS)),
+            kinds: Arc::new(kinds),
+            crowded: AtomicBool::new(false),
         }
     }
 
     /// Leases and runs tasks until `shutdown`; returns when those that run have ended.
     pub(crate) async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let running = TaskTracker::new();
-        while !shutdown.is_cancelled() {
-            let leased = match self.lease().await {
-                Ok(leased) => leased,
-                Err(error) => {
-                    tracing::warn!(error = %Chain(&error), "tasks wait for the database");
-                    wait(&shutdown, PAUSE).await;
-                    continue;
+        let desk = &self.database.wake().tasks;
+        let mut handed = desk.open(self.owner, &self.kinds);
+        let mut look_at = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(task) = handed.recv() => self.start(&running, task),
+                due = desk.due() => {
+                    look_at = look_at.min(due);
+                    pause = FIRST_PAUSE;
                 }
-            };
-            let idle = leased.is_empty();
-            for task in leased {
-                let permit = Arc::clone(&self.slots).acquire_owned().await;
-                let worker = Arc::clone(&self);
-                running.spawn(async move {
-                    let _permit = permit;
-                    worker.attempt(task).await;
-                });
-            }
-            if idle {
-                tokio::select! {
-                    () = self.database.wake().tasks.notified() => {}
-                    () = wait(&shutdown, POLL) => {}
+                () = tokio::time::sleep_until(look_at) => {
+                    self.look(&running).await;
+                    look_at = Instant::now() + pause.mul_f64(rand::random_range(0.75..1.0));
+                    pause = (pause * 2).min(POLL);
                 }
             }
         }
+        desk.close(self.owner);
+        handed.close();
+        while let Some(task) = handed.recv().await {
+            self.start(&running, task);
+        }
         running.close();
         running.wait().await;
+    }
+
+    /// Leases what is due and starts it.
+    async fn look(self: &Arc<Self>, running: &TaskTracker) {
+        let since = Instant::now();
+        let mut slots = self.slots();
+        let leased = match self.lease(&slots).await {
+            Ok(leased) => leased,
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "tasks wait for the database");
+                return;
+            }
+        };
+        for row in leased {
+            let slot = slots.iter_mut().find(|(kind, _)| *kind == row.kind);
+            if let Some(slot) = slot.and_then(|(_, slots)| slots.pop()) {
+                self.start(running, Handed { row, slot, since });
+            }
+        }
+        // A kind that filled its slots may have more; the next slot that is free looks for it.
+        let full = slots.iter().any(|(_, slots)| slots.is_empty());
+        self.crowded.store(full, Ordering::Relaxed);
+    }
+
+    /// Every free slot, held so that what is leased runs at once: its lease is running.
+    fn slots(&self) -> Vec<(&'static str, Vec<OwnedSemaphorePermit>)> {
+        let free = |(kind, slots): (&&'static str, &Slots)| {
+            let take = || Arc::clone(&slots.free).try_acquire_owned().ok();
+            (*kind, std::iter::from_fn(take).collect())
+        };
+        self.kinds.iter().map(free).collect()
+    }
+
+    fn start(self: &Arc<Self>, running: &TaskTracker, task: Handed) {
+        if task.since.elapsed() > STALE {
+            return;
+        }
+        let worker = Arc::clone(self);
+        running.spawn(async move {
+            worker.attempt(task.row).await;
+            drop(task.slot);
+            if worker.crowded.swap(false, Ordering::Relaxed) {
+                worker.database.wake().tasks.due_in(Duration::ZERO);
+            }
+        });
     }
 
     /// Leases the task of that kind and subject, whatever its time, and runs one attempt.
@@ -93,7 +157,9 @@ impl<H: TaskHandler> Worker<H> {
         kind: &str,
         subject_id: &str,
     ) -> Result<super::TaskState, Error> {
-        let (owner, period) = (self.owner, self.period());
+        let owner = self.owner;
+        let period = self.kinds.get(kind).map(|slots| slots.period);
+        let period = period.unwrap_or(LEASE_MARGIN);
         let (kind, subject) = (kind.to_owned(), subject_id.to_owned());
         let (leased_kind, leased_subject) = (kind.clone(), subject.clone());
         let leased = self
@@ -115,33 +181,27 @@ impl<H: TaskHandler> Worker<H> {
         view.await?.map(|view| view.state).ok_or_else(missing)
     }
 
-    async fn lease(&self) -> Result<Vec<Leased>, Error> {
-        // Waits for a slot first: what is leased must run at once, its lease is running.
-        let free = match self.slots.acquire().await {
-            Ok(permit) => {
-                drop(permit);
-                self.slots.available_permits().max(1)
-            }
-            Err(_) => return Ok(Vec::new()),
-        };
-        let kinds: Vec<&'static str> = self.handler.kinds().iter().map(|(kind, _)| *kind).collect();
-        let most = i64::try_from(free).unwrap_or(1);
-        let (owner, period) = (self.owner, self.period());
-        self.database
-            .transaction(async move |tx: &mut Tx| {
-                store::lease(tx, &kinds, most, owner, period).await
+    async fn lease(
+        &self,
+        slots: &[(&'static str, Vec<OwnedSemaphorePermit>)],
+    ) -> Result<Vec<Leased>, Error> {
+        let room = slots.iter().filter(|(_, slots)| !slots.is_empty());
+        let wanted: Vec<Wanted> = room
+            .filter_map(|(kind, slots)| {
+                Some(Wanted {
+                    kind,
+                    most: i64::try_from(slots.len()).ok()?,
+                    period: self.kinds.get(kind)?.period,
+                })
             })
+            .collect();
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let owner = self.owner;
+        self.database
+            .transaction(async move |tx: &mut Tx| store::lease(tx, &wanted, owner).await)
             .await
-    }
-
-    /// Every lease of this worker lasts for the longest of its deadlines.
-    fn period(&self) -> Duration {
-        let deadlines = self
-            .handler
-            .kinds()
-            .iter()
-            .map(|(_, policy)| policy.deadline);
-        deadlines.max().unwrap_or_default() + LEASE_MARGIN
     }
 
     async fn attempt(&self, row: Leased) {
@@ -190,6 +250,7 @@ impl<H: TaskHandler> Worker<H> {
                     subject_id: row.subject_id.clone(),
                     attempt,
                     last_attempt: last,
+                    at_once: row.at_once,
                     created_at: row.created_at,
                     payload: row.payload.clone(),
                 };
@@ -204,6 +265,7 @@ impl<H: TaskHandler> Worker<H> {
             subject_id: row.subject_id,
             attempt,
             last_attempt: true,
+            at_once: false,
             created_at: row.created_at,
             payload: row.payload,
         };
@@ -242,6 +304,7 @@ impl<H: TaskHandler> Worker<H> {
         next: Next,
     ) -> Result<(), Error> {
         let release = match next {
+            Next::Finished => return Ok(()),
             Next::Done => {
                 self.settle(lease, "DONE", None).await?;
                 return Ok(());
@@ -283,11 +346,12 @@ impl<H: TaskHandler> Worker<H> {
                 }
             },
         };
-        let lease = *lease;
+        let (lease, after) = (*lease, release.after);
         let release = Arc::new(release);
         self.database
             .transaction(async move |tx: &mut Tx| store::release(tx, &lease, &release).await)
             .await?;
+        self.database.wake().tasks.due_in(after);
         Ok(())
     }
 
@@ -337,9 +401,4 @@ fn outcome_of(failure: &Failure) -> Outcome {
     } else {
         Outcome::Dead(error)
     }
-}
-
-async fn wait(shutdown: &CancellationToken, time: Duration) {
-    // Either way the loop looks again.
-    let _ = tokio::time::timeout(time, shutdown.cancelled()).await;
 }

@@ -11,7 +11,7 @@ use shop_chassis::{Currency, Database, Money, Tx};
 use tonic::Status as RpcStatus;
 
 use super::*;
-use crate::domain::{Content, EventId, OrderId, Status};
+use crate::domain::{EventId, Status};
 use crate::mailer::responder::{Responder, Script, Step};
 use crate::order_client::stand_in::StandIn;
 

@@ -31,7 +31,7 @@ impl Desk {
     async fn authorize(&self, id: PaymentId, token: &str) -> Result<Payment, Error> {
         let token = PaymentToken::parse(token).unwrap();
         self.settlement
-            .authorize(&self.shop.order, id, &token)
+            .authorize(&self.shop.order, id, &token, None)
             .await?;
         self.shop.store.find(id).await
     }

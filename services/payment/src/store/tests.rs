@@ -75,7 +75,7 @@ impl Shop {
             .unwrap()
             .unwrap();
         self.store
-            .authorize(&self.order, payment.id, held(), now())
+            .authorize(&self.order, payment.id, held(), None, now())
             .await
             .unwrap()
     }

@@ -10,6 +10,7 @@ use shop_chassis::testing;
 
 use super::*;
 use crate::domain::Payment;
+use crate::domain::Status;
 use crate::now;
 use crate::order_client::stand_in::StandIn;
 use crate::provider::tests::Psp;

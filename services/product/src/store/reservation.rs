@@ -93,8 +93,12 @@ pub(crate) async fn advance(
     let Step::To(state, units) = reservation.state.after(asked)? else {
         return Ok(());
     };
+    let held = reservation.state == ReservationState::Held;
     let reservation = reservation.moved(state);
     save(tx, caller, &reservation, now).await?;
+    if held && !matches!(asked, ReservationMove::Expire) {
+        tx.withdraw(tasks::EXPIRE_RESERVATION, order_id).await?;
+    }
     if let Some(reason) = units {
         change_stock(tx, caller, &reservation, reason, now).await?;
     }
@@ -106,6 +110,17 @@ pub(crate) async fn advance(
         events::publish(tx, caller, &released, now).await?;
     }
     Ok(())
+}
+
+/// The products that orders have reserved.
+pub(super) async fn products(tx: &mut Tx, orders: &[OrderId]) -> Result<Vec<ProductId>, Error> {
+    let ids: Vec<Uuid> = orders.iter().map(|order| order.0).collect();
+    let products = reservation_line::table
+        .filter(reservation_line::order_id.eq_any(ids))
+        .select(reservation_line::product_id)
+        .load::<Uuid>(tx.conn())
+        .await?;
+    Ok(products.into_iter().map(ProductId).collect())
 }
 
 /// Writes a reservation unless the order has one; whether it was written.

@@ -79,6 +79,19 @@ pub(super) async fn lock(
         .collect())
 }
 
+/// Holds the stock of these products, in the catalogue or not, in the order of their ids.
+pub(super) async fn hold(tx: &mut Tx, ids: &[ProductId]) -> Result<(), Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    stock::table
+        .filter(stock::product_id.eq_any(ids))
+        .order(stock::product_id)
+        .select(stock::product_id)
+        .for_no_key_update()
+        .load::<Uuid>(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Adds to or takes from a product's units on hand.
 pub(super) async fn adjust(
     tx: &mut Tx,

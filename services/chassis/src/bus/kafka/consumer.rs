@@ -3,7 +3,7 @@
 
 mod offsets;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Client;
-use super::partition::{DeadLetters, Done, Incoming, Shared, Worker};
+use super::dead_letters::DeadLetters;
+use super::partition::{Done, Incoming, Shared, Worker};
+use super::together::{TOGETHER_MAX, Together};
 use super::watch::{Report, Watch};
 use crate::bus::headers::EVENT_TYPE;
 use crate::bus::{Handler, Headers};
@@ -28,7 +30,7 @@ use crate::error::{Chain, Error};
 use crate::inbox::{Inbox, Record, storable};
 
 /// Records that wait for a partition's worker; more of them wait at the broker.
-const QUEUE: usize = 32;
+const QUEUE: usize = 2 * TOGETHER_MAX;
 /// Offsets are committed this often; a crash delivers again what came since.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// How often gaps are looked at that nothing has closed.
@@ -58,6 +60,7 @@ struct Member<H> {
     done: mpsc::UnboundedReceiver<Done>,
     done_sender: mpsc::UnboundedSender<Done>,
     workers: TaskTracker,
+    together: Together,
     generation: u64,
     shared: Arc<Shared<H>>,
     ready: Condition,
@@ -72,8 +75,8 @@ struct Member<H> {
 /// A partition that is ours.
 struct Partition {
     queue: mpsc::Sender<Incoming>,
-    /// The record that found the queue full; the partition is paused until it fits.
-    waiting: Option<Incoming>,
+    /// Records that found the queue full, in order; the partition is paused until they fit.
+    waiting: VecDeque<Incoming>,
     generation: u64,
     stop: CancellationToken,
 }
@@ -121,19 +124,28 @@ impl<H: Handler> Consumer<H> {
             .set("group.protocol", "consumer")
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "earliest");
+            .set("auto.offset.reset", "earliest")
+            .set("fetch.min.bytes", "1")
+            // After an empty answer the next question would wait for a second by default.
+            .set("fetch.queue.backoff.ms", "10")
+            .set("fetch.error.backoff.ms", "100");
         let (watch, reports) = Watch::reporting();
         let kafka: StreamConsumer<Watch> =
             config.create_with_context(watch).map_err(Error::Broker)?;
         kafka.subscribe(self.topics).map_err(Error::Broker)?;
         let (done_sender, done) = mpsc::unbounded_channel();
+        let workers = TaskTracker::new();
+        let (inbox, handler) = (self.shared.inbox.clone(), Arc::clone(&self.shared.handler));
+        let (together, applying) = Together::new(inbox, handler);
+        workers.spawn(applying);
         let mut member = Member {
             kafka: Arc::new(kafka),
             reports,
             partitions: HashMap::new(),
             done,
             done_sender,
-            workers: TaskTracker::new(),
+            workers,
+            together,
             generation: 0,
             shared: Arc::clone(&self.shared),
             ready: self.ready.clone(),
@@ -195,7 +207,7 @@ impl<H: Handler> Member<H> {
                         continue;
                     };
                     partition.stop.cancel();
-                    if partition.waiting.is_some() {
+                    if !partition.waiting.is_empty() {
                         // librdkafka would keep it paused if it came back.
                         self.flow(&key, true);
                     }
@@ -256,10 +268,15 @@ impl<H: Handler> Member<H> {
         let Some(partition) = self.partitions.get_mut(&key) else {
             return;
         };
+        if !partition.waiting.is_empty() {
+            // It came before the pause had its effect.
+            partition.waiting.push_back(incoming);
+            return;
+        }
         match partition.queue.try_send(incoming) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(incoming)) => {
-                partition.waiting = Some(incoming);
+                partition.waiting.push_back(incoming);
                 self.flow(&key, false);
             }
             // Its worker ends only when the partition is lost or this member leaves.
@@ -273,6 +290,7 @@ impl<H: Handler> Member<H> {
         let stop = CancellationToken::new();
         let worker = Worker {
             shared: Arc::clone(&self.shared),
+            together: self.together.clone(),
             topic: key.0.clone(),
             partition: key.1,
             generation: self.generation,
@@ -282,7 +300,7 @@ impl<H: Handler> Member<H> {
         self.workers.spawn(worker.run(incoming));
         Partition {
             queue,
-            waiting: None,
+            waiting: VecDeque::new(),
             generation: self.generation,
             stop,
         }
@@ -298,14 +316,20 @@ impl<H: Handler> Member<H> {
             return;
         }
         offsets::note(&self.kafka, done);
-        let Some(waiting) = partition.waiting.take() else {
+        if partition.waiting.is_empty() {
             return;
-        };
-        match partition.queue.try_send(waiting) {
-            Ok(()) => self.flow(&key, true),
-            Err(mpsc::error::TrySendError::Full(waiting)) => partition.waiting = Some(waiting),
-            Err(mpsc::error::TrySendError::Closed(_)) => {}
         }
+        while let Some(waiting) = partition.waiting.pop_front() {
+            match partition.queue.try_send(waiting) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(waiting)) => {
+                    partition.waiting.push_front(waiting);
+                    return;
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => return,
+            }
+        }
+        self.flow(&key, true);
     }
 
     fn flow(&self, (topic, partition): &(String, i32), on: bool) {
@@ -360,6 +384,8 @@ impl<H: Handler> Member<H> {
         for partition in self.partitions.values() {
             partition.stop.cancel();
         }
+        // The last way in ends with the last worker.
+        drop(self.together);
         self.workers.close();
         if tokio::time::timeout(FINISH, self.workers.wait())
             .await

@@ -1,19 +1,21 @@
-//! One partition's records, one after the other: decoded, applied through the inbox, tried again
-//! while something is away, parked when they never can be.
+//! One partition's records in their order: decoded, applied through the inbox, many at a time. When
+//! that fails they are applied one after the other, tried again while something is away, and parked
+//! when they never can be.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
-use super::{Client, Producer};
+use super::dead_letters::DeadLetters;
+use super::together::{TOGETHER_MAX, Together};
 use crate::bus::{Event, Handler};
-use crate::error::{Chain, Error, Failure};
-use crate::inbox::{Delivered, Inbox, Record};
+use crate::error::{Chain, Failure};
+use crate::inbox::{Arrival, Delivered, Inbox, Record};
 use crate::metrics;
 use crate::tasks::Backoff;
 
@@ -22,13 +24,19 @@ const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(50),
     most: Duration::from_secs(2),
 };
-/// The answer to a dead letter is waited for this long; then it is tried again.
-const DEAD_LETTER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a dead letter says of its error: with the record it must fit into one the broker takes.
 const DEAD_LETTER_ERROR_MAX: usize = 2000;
 
+/// What concerns nobody here is noted at the next whole multiple of this time, unless something that
+/// does comes earlier: at the same moment for all partitions, so that it is one transaction.
+const NOTE_EVERY: Duration = Duration::from_millis(500);
+
+/// Where the multiples begin.
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
 /// A record with its place on the topic.
+#[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) record: Arc<Record>,
     pub(super) offset: i64,
@@ -52,15 +60,10 @@ pub(super) struct Shared<H> {
     pub(super) gaps_timed: AtomicBool,
 }
 
-/// Copies of what could not be applied, for people.
-pub(super) struct DeadLetters {
-    client: Client,
-    producer: Mutex<Option<Producer>>,
-}
-
 /// The worker of one partition.
 pub(super) struct Worker<H> {
     pub(super) shared: Arc<Shared<H>>,
+    pub(super) together: Together,
     pub(super) topic: String,
     pub(super) partition: i32,
     pub(super) generation: u64,
@@ -73,25 +76,80 @@ pub(super) struct Worker<H> {
 
 impl<H: Handler> Worker<H> {
     pub(super) async fn run(self, mut incoming: mpsc::Receiver<Incoming>) {
-        while !self.stop.is_cancelled() {
-            let next = tokio::select! {
-                () = self.stop.cancelled() => None,
-                next = incoming.recv() => next,
+        let mut waiting = Vec::new();
+        let mut decoded = Vec::new();
+        let mut note_at = Instant::now();
+        loop {
+            let room = TOGETHER_MAX - waiting.len();
+            let came = tokio::select! {
+                () = self.stop.cancelled() => return,
+                came = incoming.recv_many(&mut waiting, room) => came,
+                () = tokio::time::sleep_until(note_at), if !waiting.is_empty() => 0,
             };
-            let Some(next) = next else { return };
-            let span = consume_span(&next.record);
-            if !self.process(&next).instrument(span).await {
+            if came == 0 && waiting.is_empty() {
                 return;
             }
-            let done = Done {
-                topic: self.topic.clone(),
-                partition: self.partition,
-                generation: self.generation,
-                offset: next.offset,
+            if decoded.is_empty() {
+                note_at = next_note();
+            }
+            for next in &waiting[decoded.len()..] {
+                decoded.push(arrival(&next.record));
+            }
+            let concerns = |arrival: &Option<Arrival>| {
+                let handler = &self.shared.handler;
+                arrival
+                    .as_ref()
+                    .is_none_or(|arrival| handler.concerns(&arrival.event))
             };
-            // Nobody listens any more only when the consumer is gone.
-            let _ = self.done.send(done);
+            let now = came == 0
+                || waiting.len() == TOGETHER_MAX
+                || decoded[waiting.len() - came..].iter().any(concerns);
+            if now {
+                let arrivals = std::mem::take(&mut decoded);
+                if !self.settle(std::mem::take(&mut waiting), arrivals).await {
+                    return;
+                }
+            }
         }
+    }
+
+    /// Applies these records, together or one by one. False: it was stopped before.
+    async fn settle(&self, records: Vec<Incoming>, arrivals: Vec<Option<Arrival>>) -> bool {
+        let begun = Instant::now();
+        let arrivals: Option<Vec<Arrival>> = arrivals.into_iter().collect();
+        if let Some(arrivals) = arrivals
+            && let Some(delivered) = self.together.apply(arrivals).await
+        {
+            for (next, delivered) in records.iter().zip(delivered) {
+                metrics::consumed(&next.record.topic, delivered, begun.elapsed());
+            }
+            if let Some(last) = records.last() {
+                self.tell(last.offset);
+            }
+            return true;
+        }
+        for next in &records {
+            if self.stop.is_cancelled() {
+                return false;
+            }
+            let span = consume_span(&next.record);
+            if !self.process(next).instrument(span).await {
+                return false;
+            }
+            self.tell(next.offset);
+        }
+        true
+    }
+
+    fn tell(&self, offset: i64) {
+        let done = Done {
+            topic: self.topic.clone(),
+            partition: self.partition,
+            generation: self.generation,
+            offset,
+        };
+        // Nobody listens any more only when the consumer is gone.
+        let _ = self.done.send(done);
     }
 
     /// False: it was stopped before the record was done.
@@ -198,6 +256,7 @@ impl<H: Handler> Worker<H> {
             error, topic = %record.topic, key = %record.key, offset, "event is parked with its key"
         );
         metrics::event_parked(&record.topic);
+        // The place is unknown when the record was parked before; then there is an event.
         let place = format!("{}/{}", self.partition, offset);
         let mut attempt = 1;
         loop {
@@ -207,7 +266,7 @@ impl<H: Handler> Worker<H> {
                 .dead_letters
                 .copy(record, inbox.group(), &place, error);
             let parked = match copied.await {
-                Ok(()) => inbox.park_poison(record, event, error).await,
+                Ok(()) => inbox.park_poison(record, event, &place, error).await,
                 Err(error) => Err(error),
             };
             let Err(error) = parked else { return true };
@@ -239,69 +298,56 @@ impl<H: Handler> Shared<H> {
             self.gaps_timed.store(restarted, Ordering::Relaxed);
             return;
         }
-        let records = match self.inbox.expire_gaps().await {
-            Ok(records) => records,
+        let overdue = match self.inbox.overdue_gaps().await {
+            Ok(overdue) => overdue,
             Err(error) => {
                 self.gaps_timed.store(false, Ordering::Relaxed);
                 tracing::debug!(error = %Chain(&error), "gaps are looked at later");
                 return;
             }
         };
-        for record in records {
+        for gap in overdue {
             let error = "the versions before it did not come";
-            tracing::error!(error, topic = %record.topic, key = %record.key, "gap stays");
-            metrics::event_parked(&record.topic);
-            let copy = self
+            let (topic, key) = (&gap.record.topic, &gap.record.key);
+            tracing::error!(error, topic, key, "gap stays");
+            // The copy comes first: it may be there twice, but never be missing.
+            let copied = self
                 .dead_letters
-                .copy(&record, self.inbox.group(), "", error);
-            if let Err(error) = copy.await {
-                tracing::error!(error = %Chain(&error), "gap has no dead letter");
+                .copy(&gap.record, self.inbox.group(), "", error);
+            let given_up = match copied.await {
+                Ok(()) => self.inbox.give_gap_up(gap.id).await,
+                Err(error) => Err(error),
+            };
+            match given_up {
+                Ok(()) => metrics::event_parked(topic),
+                Err(error) => {
+                    tracing::warn!(error = %Chain(&error), topic, key, "gap is given up later");
+                }
             }
         }
-    }
-}
-
-// === impl DeadLetters ===
-
-impl DeadLetters {
-    pub(super) fn new(client: Client) -> Self {
-        Self {
-            client,
-            producer: Mutex::default(),
-        }
-    }
-
-    /// Copies a record to `<topic>.dlt` and waits until it is there.
-    pub(super) async fn copy(
-        &self,
-        record: &Record,
-        group: &str,
-        place: &str,
-        error: &str,
-    ) -> Result<(), Error> {
-        let mut slot = self.producer.lock().await;
-        let producer = match slot.take() {
-            Some(producer) => producer,
-            None => self.client.producer(DEAD_LETTER_TIMEOUT)?,
-        };
-        let topic = format!("{}.dlt", record.topic);
-        let more = [
-            ("dead-letter-group", group),
-            ("dead-letter-topic", record.topic.as_str()),
-            ("dead-letter-place", place),
-            ("dead-letter-error", error),
-        ];
-        producer
-            .send(&topic, &record.key, &record.value, &record.headers, &more)?
-            .await?;
-        *slot = Some(producer);
-        Ok(())
     }
 }
 
 /// An error may quote all of what it complains about.
 fn shortened(error: &str) -> &str {
     &error[..error.floor_char_boundary(DEAD_LETTER_ERROR_MAX)]
+}
+
+/// The event of a record; none when it has none.
+fn arrival(record: &Arc<Record>) -> Option<Arrival> {
+    let event = serde_json::from_slice(&record.value).ok()?;
+    Some(Arrival {
+        record: Arc::clone(record),
+        event: Arc::new(event),
+        span: consume_span(record),
+    })
+}
+
+/// The next multiple of [`NOTE_EVERY`].
+fn next_note() -> Instant {
+    let passed = BEGAN.elapsed().as_millis() / NOTE_EVERY.as_millis();
+    let multiples = u32::try_from(passed + 1).unwrap_or(u32::MAX);
+    *BEGAN + NOTE_EVERY * multiples
 }
 
 fn consume_span(record: &Record) -> Span {

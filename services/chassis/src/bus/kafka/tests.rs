@@ -2,21 +2,22 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod recorder;
 mod rig;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use mesh_dataplane::Readiness;
 use mesh_telemetry::propagation::TraceContext;
 use tracing::Instrument;
 
 use crate::error::Kind;
-use crate::outbox::Relay;
+use crate::outbox::{Relay, Row};
 use crate::testing::{self, TestDatabase};
 
-use rig::{NONE, Recorder, Rig};
+use recorder::Recorder;
+use rig::{NONE, Rig};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_of_the_outbox_reaches_its_handler_once() {
@@ -48,23 +49,19 @@ async fn a_relay_that_died_before_marking_publishes_again_and_the_inbox_drops_it
 
     // Produced, not marked.
     let first = Relay::new(rig.database.clone(), rig.client.clone(), "test");
-    let held = first.renew().await.unwrap().unwrap();
-    let rows = first.batch().await.unwrap();
-    let producer = rig.client.producer(Duration::from_secs(4)).unwrap();
-    let (delivered, error) = first.send(&producer, &rows).await;
-    assert!(error.is_none() && delivered == [true, true]);
+    let (held, rows) = rig.look(&first, &[]).await.unwrap();
+    rig.fire(&first, &rows).await;
     rig.applied(&[("o1", 1), ("o1", 2)]).await;
 
     let second = Relay::new(rig.database.clone(), rig.client.clone(), "test");
     assert!(
-        second.renew().await.unwrap().is_none(),
+        rig.look(&second, &[]).await.is_none(),
         "the lease is still held"
     );
     rig.expire_lease().await;
-    let newer = second.renew().await.unwrap().unwrap();
+    let (newer, again) = rig.look(&second, &[]).await.unwrap();
     assert_eq!(newer.epoch, held.epoch + 1);
-    let again = second.batch().await.unwrap();
-    let ids = |rows: &[crate::outbox::Row]| rows.iter().map(|row| row.event_id).collect::<Vec<_>>();
+    let ids = |rows: &[Row]| rows.iter().map(|row| row.event_id).collect::<Vec<_>>();
     assert_eq!(
         ids(&again),
         ids(&rows),
@@ -72,17 +69,11 @@ async fn a_relay_that_died_before_marking_publishes_again_and_the_inbox_drops_it
     );
 
     // The overtaken one comes back to life: it marks nothing.
-    first
-        .mark(held, rows.iter().map(|row| row.seq).collect())
-        .await
-        .unwrap();
+    assert!(rig.look(&first, &rows).await.is_none());
     assert_eq!(rig.waiting_in_outbox().await, 2);
-    let (_, error) = second.send(&producer, &again).await;
-    assert!(error.is_none());
-    second
-        .mark(newer, again.iter().map(|row| row.seq).collect())
-        .await
-        .unwrap();
+    rig.fire(&second, &again).await;
+    let (_, left) = rig.look(&second, &again).await.unwrap();
+    assert!(left.is_empty(), "what was marked is not read again");
     assert_eq!(rig.waiting_in_outbox().await, 0);
 
     // A third event behind the duplicates: when it is applied, they have been met.

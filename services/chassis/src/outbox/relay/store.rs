@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::db::Tx;
 use crate::error::Error;
+use crate::statement::statement;
 
 /// A row that waits.
 #[derive(Clone, Debug, QueryableByName)]
@@ -66,10 +67,11 @@ pub(super) struct Backlog {
     pub(super) oldest_seconds: i64,
 }
 
-/// The columns of [`Row`].
-const COLUMNS: &str = "seq, event_id, topic, aggregate_type, aggregate_id, \
+/// Never "after the last sequence": a slower transaction commits a smaller one later.
+const UNPUBLISHED: &str = "select seq, event_id, topic, aggregate_type, aggregate_id, \
     aggregate_version, event_type, schema_version, data, correlation_id, causation_id, \
-    actor_principal, actor_subject, traceparent, tracestate, occurred_on";
+    actor_principal, actor_subject, traceparent, tracestate, occurred_on \
+    from outbox where published_at is null and seq <> all($1) order by seq limit $2";
 
 /// A new owner is a new epoch; the one before cannot mark anything from then on.
 const RENEW: &str = "insert into relay_lease (name, owner, epoch, lease_until) \
@@ -80,15 +82,20 @@ const RENEW: &str = "insert into relay_lease (name, owner, epoch, lease_until) \
     where relay_lease.owner = excluded.owner or relay_lease.lease_until < now() \
     returning epoch";
 
-const MARK: &str = "update outbox set published_at = now() where seq = any($1) and exists ( \
-    select from relay_lease where name = 'outbox' and owner = $2 and epoch = $3)";
+/// The lease was renewed in the same transaction: whoever takes the outbox waits for its end.
+const MARK: &str = "update outbox set published_at = now() where seq = any($1)";
 
 /// Published rows stay for a replay; settled tasks and inbox rows for as long as a broker keeps
-/// what could be delivered again; answers longer than the 24 hours that clients are promised.
-const SWEEPS: [&str; 4] = [
+/// what could be delivered again; answers longer than the 24 hours that clients are promised; what
+/// people have to look at (dead tasks, parked events) for a quarter, its copies stay elsewhere. An
+/// aggregate that was silent for longer than its inbox rows last begins anew with its next event.
+const SWEEPS: [&str; 6] = [
     "delete from outbox where published_at < now() - interval '14 days'",
     "delete from inbox where received_at < now() - interval '30 days'",
-    "delete from task where state = 'DONE' and updated_at < now() - interval '30 days'",
+    "delete from inbox_version where updated_at < now() - interval '30 days'",
+    "delete from parked_event where parked_at < now() - interval '90 days'",
+    "delete from task where (state = 'DONE' and updated_at < now() - interval '30 days') \
+        or (state = 'DEAD' and updated_at < now() - interval '90 days')",
     "delete from idempotency where created_at < now() - interval '48 hours'",
 ];
 
@@ -97,7 +104,7 @@ pub(super) async fn renew(
     owner: Uuid,
     period: Duration,
 ) -> Result<Option<i64>, Error> {
-    let rows: Vec<Epoch> = diesel::sql_query(RENEW)
+    let rows: Vec<Epoch> = statement(RENEW)
         .bind::<SqlUuid, _>(owner)
         .bind::<Double, _>(period.as_secs_f64())
         .load(tx.conn())
@@ -116,11 +123,14 @@ pub(super) async fn give_up(tx: &mut Tx, owner: Uuid, epoch: i64) -> Result<(), 
     Ok(())
 }
 
-/// Never "after the last sequence": a slower transaction commits a smaller one later.
-pub(super) async fn unpublished(tx: &mut Tx, most: i64) -> Result<Vec<Row>, Error> {
-    let sql =
-        format!("select {COLUMNS} from outbox where published_at is null order by seq limit $1");
-    let rows = diesel::sql_query(sql)
+/// The rows that wait, in order, without those that are `under_way`.
+pub(super) async fn unpublished(
+    tx: &mut Tx,
+    under_way: &[i64],
+    most: i64,
+) -> Result<Vec<Row>, Error> {
+    let rows = statement(UNPUBLISHED)
+        .bind::<Array<BigInt>, _>(under_way)
         .bind::<BigInt, _>(most)
         .load(tx.conn())
         .await?;
@@ -130,29 +140,18 @@ pub(super) async fn unpublished(tx: &mut Tx, most: i64) -> Result<Vec<Row>, Erro
 /// All rows, published or not, in order.
 #[cfg(any(test, feature = "testing"))]
 pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<Row>, Error> {
-    let sql = format!("select {COLUMNS} from outbox order by seq");
+    let sql = UNPUBLISHED.replace(
+        "where published_at is null and seq <> all($1) order by seq limit $2",
+        "order by seq",
+    );
     Ok(diesel::sql_query(sql).load(tx.conn()).await?)
 }
 
-pub(super) async fn mark(
-    tx: &mut Tx,
-    published: &[i64],
-    owner: Uuid,
-    epoch: i64,
-) -> Result<(), Error> {
-    let marked = diesel::sql_query(MARK)
+pub(super) async fn mark(tx: &mut Tx, published: &[i64]) -> Result<(), Error> {
+    statement(MARK)
         .bind::<Array<BigInt>, _>(published)
-        .bind::<SqlUuid, _>(owner)
-        .bind::<BigInt, _>(epoch)
         .execute(tx.conn())
         .await?;
-    if marked != published.len() {
-        tracing::warn!(
-            marked,
-            sent = published.len(),
-            "the outbox has another owner now"
-        );
-    }
     Ok(())
 }
 

@@ -43,7 +43,7 @@ impl Control {
 
     /// An unknown answer is no error here: the tests look at what comes of it.
     async fn authorize(&self, caller: &Caller, id: PaymentId, token: &PaymentToken) {
-        let _ = self.settlement.authorize(caller, id, token).await;
+        let _ = self.settlement.authorize(caller, id, token, None).await;
     }
 
     async fn capture(&self, order_id: impl ToString) -> Result<(), Status> {

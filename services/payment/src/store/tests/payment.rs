@@ -99,7 +99,7 @@ async fn authorisation_is_published_once() {
     assert_eq!(payment.status, Status::RequiresCapture);
     let before = shop.contents().await;
     shop.store
-        .authorize(&shop.order, payment.id, held(), now())
+        .authorize(&shop.order, payment.id, held(), None, now())
         .await
         .unwrap();
     let again = shop
@@ -122,7 +122,7 @@ async fn refused_authorisation_fails_the_payment_once() {
     for _ in 0..2 {
         let code = "card_declined".to_owned();
         shop.store
-            .refuse_authorization(&shop.order, id, code, now())
+            .refuse_authorization(&shop.order, id, code, None, now())
             .await
             .unwrap();
     }
@@ -223,7 +223,7 @@ async fn reverse_in_each_state_saves_what_it_needs() {
     let failed = shop.order_created().await;
     let code = "card_declined".to_owned();
     shop.store
-        .refuse_authorization(&shop.order, failed.id, code, now())
+        .refuse_authorization(&shop.order, failed.id, code, None, now())
         .await
         .unwrap();
     assert_eq!(reverse(failed.order_id).await.1, Reversal::Done);

@@ -1,17 +1,15 @@
 //! One topic, one database, one consumer: what each test of the bus has of its own.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
 use diesel::QueryableByName;
-use diesel::sql_types::Text;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 use diesel_migrations::EmbeddedMigrations;
 use mesh_dataplane::Readiness;
-use mesh_telemetry::propagation::TraceContext;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -23,31 +21,20 @@ use uuid::Uuid;
 
 use crate::bus::kafka::Client;
 use crate::bus::kafka::consumer::Consumer;
-use crate::bus::{Ack, Event, Handler, Headers};
-use crate::caller::Caller;
+use crate::bus::{Event, Headers};
 use crate::config::KafkaSettings;
 use crate::db::{Database, Tx};
-use crate::error::{Error, Failure, Kind};
+use crate::error::Error;
 use crate::inbox::{Delivered, Inbox, Record};
-use crate::outbox::{OutboxEvent, Relay};
+use crate::outbox::{Held, OutboxEvent, Relay, Row};
 use crate::testing::{self, TestDatabase};
+
+use super::recorder::Recorder;
 
 pub(super) const NONE: EmbeddedMigrations = EmbeddedMigrations::new(&[]);
 const PARTITIONS: i32 = 2;
 /// A broker on a busy machine needs its time to make a topic and to admit a member.
-const PATIENCE: Duration = Duration::from_secs(40);
-
-/// Records what it applies, and fails where the test wants it.
-#[derive(Default)]
-pub(super) struct Recorder {
-    pub(super) events: Mutex<Vec<Event>>,
-    /// The trace that each event was applied in.
-    pub(super) traces: Mutex<Vec<Option<TraceContext>>>,
-    attempts: Mutex<HashMap<(String, i64), u32>>,
-    fails: Option<(&'static str, i64, Kind, u32)>,
-    /// Nothing can be applied for as long as this is set.
-    pub(super) stalled: AtomicBool,
-}
+pub(super) const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(super) struct Rig {
     _test: TestDatabase,
@@ -77,6 +64,14 @@ pub(super) struct Letter {
 }
 
 #[derive(QueryableByName)]
+struct EffectRow {
+    #[diesel(sql_type = Text)]
+    key: String,
+    #[diesel(sql_type = BigInt)]
+    version: i64,
+}
+
+#[derive(QueryableByName)]
 struct ParkedRow {
     #[diesel(sql_type = Text)]
     key: String,
@@ -84,86 +79,23 @@ struct ParkedRow {
     cause: String,
 }
 
-// === impl Recorder ===
-
-impl Recorder {
-    pub(super) fn failing(key: &'static str, version: i64, kind: Kind, times: u32) -> Self {
-        Self {
-            fails: Some((key, version, kind, times)),
-            ..Self::default()
-        }
-    }
-
-    pub(super) fn stalled() -> Self {
-        Self {
-            stalled: AtomicBool::new(true),
-            ..Self::default()
-        }
-    }
-
-    /// Waits until it was given anything.
-    pub(super) async fn asked(&self) {
-        let end = Instant::now() + PATIENCE;
-        while self.attempts.lock().unwrap().is_empty() {
-            assert!(Instant::now() < end, "nothing is delivered");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    pub(super) fn attempts(&self, key: &str, version: i64) -> u32 {
-        let attempts = self.attempts.lock().unwrap();
-        attempts
-            .get(&(key.to_owned(), version))
-            .copied()
-            .unwrap_or_default()
-    }
-
-    fn applied(&self) -> Vec<(String, i64)> {
-        let events = self.events.lock().unwrap();
-        events
-            .iter()
-            .map(|event| (event.aggregate_id.clone(), event.aggregate_version))
-            .collect()
-    }
-}
-
-impl Handler for Recorder {
-    async fn apply(&self, _: &mut Tx, _: &Caller, event: &Event) -> Result<Ack, Failure> {
-        let place = (event.aggregate_id.clone(), event.aggregate_version);
-        let attempt = {
-            let mut attempts = self.attempts.lock().unwrap();
-            let attempt = attempts.entry(place.clone()).or_default();
-            *attempt += 1;
-            *attempt
-        };
-        if AtomicBool::load(&self.stalled, Ordering::Relaxed) {
-            return Err(Failure::new(Kind::Unavailable, "stalled"));
-        }
-        if let Some((key, version, kind, times)) = self.fails
-            && place == (key.to_owned(), version)
-            && attempt <= times
-        {
-            return Err(Failure::new(kind, "as the test wants it"));
-        }
-        self.traces
-            .lock()
-            .unwrap()
-            .push(TraceContext::of(&tracing::Span::current()));
-        self.events.lock().unwrap().push(event.clone());
-        Ok(Ack::Applied)
-    }
-}
-
 // === impl Rig ===
 
 impl Rig {
-    pub(super) async fn start(recorder: Recorder) -> Self {
+    pub(super) async fn start(mut recorder: Recorder) -> Self {
+        recorder.stores = true;
         let name = format!("test-{}-events", Uuid::now_v7().simple());
         let topic: &'static str = name.leak();
         create_topics(topic).await;
         let test = TestDatabase::create(NONE).await;
+        let database = test.database();
+        let write = database.transaction(async |tx: &mut Tx| {
+            let sql = "create table effect (seq serial, key text, version bigint)";
+            Ok::<_, Error>(diesel::sql_query(sql).execute(tx.conn()).await?)
+        });
+        write.await.unwrap();
         let mut rig = Self {
-            database: test.database(),
+            database,
             _test: test,
             client: Client::new(testing::kafka_admin()),
             recorder: Arc::new(recorder),
@@ -225,6 +157,24 @@ impl Rig {
         Stoppable::run(async move |stop| relay.run(stop).await)
     }
 
+    /// One look at the outbox by `relay`, which marks `published`. None: another one owns it.
+    pub(super) async fn look(&self, relay: &Relay, published: &[Row]) -> Option<(Held, Vec<Row>)> {
+        let published = published.iter().map(|row| row.seq).collect();
+        relay.look(published, Vec::new(), 100).await.unwrap()
+    }
+
+    /// Sends rows and waits until they are there.
+    pub(super) async fn fire(&self, relay: &Relay, rows: &[Row]) {
+        let mut producer = None;
+        let answers: Vec<_> = rows
+            .iter()
+            .map(|row| relay.fire(&mut producer, row).unwrap())
+            .collect();
+        for answer in answers {
+            answer.await.unwrap();
+        }
+    }
+
     pub(super) async fn publish(&self, key: &str, version: i64) {
         let event = OutboxEvent {
             topic: self.topic,
@@ -282,7 +232,7 @@ impl Rig {
         wanted.sort();
         let end = Instant::now() + PATIENCE;
         loop {
-            let mut applied = self.recorder.applied();
+            let mut applied = self.effects().await;
             // Stable: a key that was applied out of order stays out of order.
             applied.sort_by(|a, b| a.0.cmp(&b.0));
             if applied == wanted {
@@ -291,6 +241,16 @@ impl Rig {
             assert!(Instant::now() < end, "{applied:?} instead of {wanted:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// What had its effect, in the order of the effects.
+    async fn effects(&self) -> Vec<(String, i64)> {
+        let read = self.database.read(async |tx: &mut Tx| {
+            let sql = "select key, version from effect order by seq";
+            Ok::<Vec<EffectRow>, Error>(diesel::sql_query(sql).load(tx.conn()).await?)
+        });
+        let rows = read.await.unwrap();
+        rows.into_iter().map(|row| (row.key, row.version)).collect()
     }
 
     /// Waits until exactly these are parked, in this order.
