@@ -98,9 +98,9 @@ def _routes() -> str:
                 "timeout": f"{ROUTE_TIMEOUT_MS / 1000}s",
                 "retry_policy": {
                     # Only what the service provably did not process. A quarter of a second apart
-                    # on average: together they bridge the 6 s that a restart may take.
+                    # on average: together they bridge the 8 s that a restart may take.
                     "retry_on": "connect-failure,refused-stream,reset-before-request",
-                    "num_retries": 24,
+                    "num_retries": 32,
                     "retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"},
                 },
             },

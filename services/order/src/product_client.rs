@@ -13,7 +13,7 @@ use crate::error::Error;
 
 /// A customer waits for this answer: below the route's 10 s, and longer than the catalogue's
 /// process takes to be replaced.
-const DEADLINE: Duration = Duration::from_secs(7);
+const DEADLINE: Duration = Duration::from_secs(8);
 /// What a customer is told to wait when the catalogue is away and says nothing else.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 

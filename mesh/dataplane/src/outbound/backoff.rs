@@ -14,7 +14,7 @@ const JITTER: std::ops::Range<f64> = 0.8..1.2;
 const DOUBLINGS_MAX: u32 = 5;
 /// A process that is replaced is back within this. So long, calls with time left wait for an
 /// endpoint that has answered before; one that stays away longer fails them at once.
-const RESTART_MAX: Duration = Duration::from_secs(6);
+const RESTART_MAX: Duration = Duration::from_secs(8);
 
 /// The failures of one endpoint since it last answered.
 #[derive(Debug, Default)]
