@@ -201,6 +201,7 @@ def _verdict(
     invalid = [f"not carried out: {text}" for text in faults.failed]
     invalid += [f"never happened: {name}" for name in NEEDED if not counted.get(name)]
     invalid += [] if cut else ["never happened: a call cut by a fault"]
+    invalid += [] if told.counts["seen PAID"] else ["never happened: an order that was paid"]
     invalid += [
         f"never happened: an order \"{story}\"" for story in STORIES
         if not told.counts[f"acknowledged: {story}"]

@@ -159,6 +159,8 @@ class Faults:
     def _kill(self, name: str, _seconds: float) -> None:
         deadline = time.monotonic() + KILL_WITHIN_SECONDS
         while (pid := self._killed(name)) is None:
+            if name in self._absent:
+                deadline = time.monotonic() + KILL_WITHIN_SECONDS
             if time.monotonic() > deadline:
                 raise TimeoutError("it was away for too long to be killed")
             time.sleep(DEFER_SECONDS)
