@@ -12,6 +12,7 @@ mod settings;
 mod workload;
 
 mod load;
+mod locate;
 mod report;
 
 mod check;
@@ -26,6 +27,7 @@ pub use authorization::{
     Action, AuthorizationPolicy, Condition, Operation, Rule, Source, TargetRef,
 };
 pub use load::{Loaded, mesh_settings_from_path, mesh_settings_from_text};
+pub use locate::Locator;
 pub use meta::{Labels, Meta, Origin};
 pub use report::{Error, Problem, ProblemKind};
 pub use settings::{ExtAuthz, ExtensionProvider, MeshSettings, PathNormalization, ProviderKind};

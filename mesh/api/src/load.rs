@@ -1,7 +1,7 @@
 //! Files and folders to policies: which files, which documents, which objects; all that is wrong
 //! with them at once.
 
-mod files;
+pub(crate) mod files;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -137,6 +137,10 @@ impl Loaded {
             let meta = read::metadata(reader, fields, &kind);
             let entry = read::workload_entry(reader, fields, meta);
             self.policies.workload_entries.push(entry);
+        } else if let Some(meant) = meant_version(&api_version, &kind) {
+            let node = node.entry("apiVersion").map_or(node, |entry| &entry.node);
+            let expected = format!("perhaps {meant}");
+            reader.unknown(node, &at.key("apiVersion"), "unknown version", &expected);
         } else {
             *self
                 .ignored
@@ -257,6 +261,16 @@ pub fn mesh_settings_from_text(file: &Path, text: &str) -> Result<MeshSettings, 
 }
 
 // === helpers ===
+
+/// The version that was meant, where it is nearly one of Istio's and the kind is one of its kinds: an
+/// object that is left out for a typing error protects nothing. Others have kinds of these names too.
+fn meant_version(api_version: &str, kind: &str) -> Option<&'static str> {
+    let known = ["security.istio.io/v1", "security.istio.io/v1beta1"];
+    SECURITY_KINDS
+        .contains(&kind)
+        .then(|| nearest(api_version, known))
+        .flatten()
+}
 
 fn is_list(group: &str, kind: &str) -> bool {
     let listed = kind.strip_suffix("List");

@@ -13,7 +13,7 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Folders in folders: deeper than any tree of configuration, shallower than a stack.
 const FOLDER_DEPTH_MAX: usize = 32;
 
-pub(super) enum Source {
+pub(crate) enum Source {
     Text(PathBuf, String),
     Unreadable(PathBuf, String),
 }
@@ -23,7 +23,7 @@ pub(super) enum Source {
 /// Names that begin with a dot are left out: Kubernetes mounts a ConfigMap through a folder `..data`
 /// that holds every file a second time. A folder without any file is an error, because policies that
 /// are not found protect nothing.
-pub(super) fn of(path: &Path) -> Vec<Source> {
+pub(crate) fn of(path: &Path) -> Vec<Source> {
     if !path.is_dir() {
         return vec![read(path)];
     }
@@ -37,7 +37,7 @@ pub(super) fn of(path: &Path) -> Vec<Source> {
 }
 
 /// The text of one file.
-pub(super) fn read(path: &Path) -> Source {
+pub(crate) fn read(path: &Path) -> Source {
     let unreadable = |message: String| Source::Unreadable(path.to_owned(), message);
     let mut bytes = Vec::new();
     let outcome =

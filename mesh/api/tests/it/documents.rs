@@ -27,6 +27,18 @@ fn both_versions_of_istio_are_read() {
 }
 
 #[test]
+fn a_version_that_is_nearly_istios_is_an_error_and_another_one_is_not() {
+    let text = MINIMAL.replace("security.istio", "secure.istio");
+    assert_eq!(
+        shown(&load(&text).problems),
+        "p.yaml:1: apiVersion: unknown version, found \"secure.istio.io/v1\"; expected perhaps \
+         security.istio.io/v1"
+    );
+    let other = MINIMAL.replace("security.istio.io/v1", "policy.linkerd.io/v1alpha1");
+    assert_eq!(clean(&other).ignored.len(), 1);
+}
+
+#[test]
 fn a_kind_that_istio_does_not_have_is_an_error() {
     let text = MINIMAL.replace("AuthorizationPolicy", "AuthorisationPolicy");
     assert_eq!(

@@ -1,0 +1,210 @@
+//! Rules that match nothing, rules that another one makes superfluous, and ALLOW rules that a DENY
+//! rule takes away. Everything is told of the rule that could go.
+
+use mesh_api::{Action, AuthorizationPolicy, MeshSettings, Meta, PolicySet};
+
+use crate::attribute::{Attribute, lists};
+use crate::clause::{Clause, Reading};
+use crate::code::Code;
+use crate::finding::Findings;
+use crate::world::World;
+
+/// Rules that are compared with each other. Comparing is of the square of it: this many take some
+/// seconds, and a set that is larger is written by a program that repeats nothing.
+const COMPARED_MAX: usize = 20_000;
+
+const KIND: &str = "AuthorizationPolicy";
+
+/// A rule with where it stands.
+struct Candidate<'p> {
+    policy: &'p AuthorizationPolicy,
+    number: usize,
+    clauses: Vec<Clause<'p>>,
+    is_http: bool,
+}
+
+pub(crate) fn check(policies: &PolicySet, world: &World, findings: &mut Findings) {
+    let settings = world.settings();
+    let mut candidates = Vec::new();
+    for policy in &policies.authorization_policies {
+        covered_values(policy, &settings, findings);
+        let reading = Reading::of(policy, &settings);
+        for (number, rule) in policy.rules.iter().enumerate() {
+            let Some(clauses) = reading.clauses(rule) else {
+                continue;
+            };
+            if contradiction(policy, number, &clauses, findings) || policy.dry_run {
+                continue;
+            }
+            candidates.push(Candidate {
+                policy,
+                number,
+                is_http: clauses.iter().any(Clause::is_http),
+                clauses,
+            });
+        }
+    }
+    if candidates.len() > COMPARED_MAX {
+        return;
+    }
+    for (index, candidate) in candidates.iter().enumerate() {
+        compare(candidate, index, &candidates, &settings, findings);
+    }
+}
+
+// === helpers ===
+
+/// Tells of a rule of which every clause contradicts itself, and of each such clause of another.
+fn contradiction(
+    policy: &AuthorizationPolicy,
+    number: usize,
+    clauses: &[Clause<'_>],
+    findings: &mut Findings,
+) -> bool {
+    let reasons: Vec<Option<Attribute<'_>>> = clauses.iter().map(Clause::contradiction).collect();
+    let Some(Some(attribute)) = reasons.first().copied() else {
+        return false;
+    };
+    if !reasons.iter().all(Option::is_some) {
+        return false;
+    }
+    let code = match policy.action {
+        Action::Deny => Code::DenyOfNothing,
+        _ => Code::Contradiction,
+    };
+    let path = format!("spec.rules[{number}]");
+    let message = format!(
+        "no request can match: its demands on the {} exclude each other",
+        noun(attribute)
+    );
+    findings.add(code, KIND, &policy.meta, path, message);
+    true
+}
+
+fn compare(
+    candidate: &Candidate<'_>,
+    index: usize,
+    all: &[Candidate<'_>],
+    settings: &MeshSettings,
+    findings: &mut Findings,
+) {
+    let root = &settings.root_namespace;
+    for (other_index, other) in all.iter().enumerate() {
+        if index == other_index || !applies_wherever(other.policy, candidate.policy, root) {
+            continue;
+        }
+        let relation = match (&candidate.policy.action, &other.policy.action) {
+            (own, others) if own == others => Code::Shadowed,
+            (Action::Allow, Action::Deny) => Code::AllowDenied,
+            _ => continue,
+        };
+        if !is_within(candidate, other, relation) {
+            continue;
+        }
+        // Of two rules that match the same, the later one is told of.
+        let is_twin = relation == Code::Shadowed
+            && applies_wherever(candidate.policy, other.policy, root)
+            && is_within(other, candidate, relation);
+        if is_twin && index < other_index {
+            continue;
+        }
+        let path = format!("spec.rules[{}]", candidate.number);
+        let place = format!("rule {} of {}", other.number, other.policy.meta.id());
+        let message = match relation {
+            Code::AllowDenied => format!("every request that it allows is denied by {place}"),
+            _ if is_twin => format!("it says the same as {place}"),
+            _ => format!("every request that it matches is matched by {place}"),
+        };
+        let suggestion = format!("that one stands at {}", other.policy.meta.origin);
+        findings.suggest(
+            relation,
+            KIND,
+            &candidate.policy.meta,
+            path,
+            message,
+            suggestion,
+        );
+        return;
+    }
+}
+
+/// Whether all that one rule matches is matched by the other, on HTTP and on TCP.
+fn is_within(candidate: &Candidate<'_>, other: &Candidate<'_>, relation: Code) -> bool {
+    // On TCP an ALLOW rule with a field of HTTP is left out as a whole, so it hides no other.
+    let allows = matches!(
+        candidate.policy.action,
+        Action::Allow | Action::Custom { .. }
+    );
+    if relation == Code::Shadowed && allows && other.is_http && !candidate.is_http {
+        return false;
+    }
+    candidate
+        .clauses
+        .iter()
+        .all(|clause| other.clauses.iter().any(|other| clause.is_within(other)))
+}
+
+/// Whether `wide` applies to every workload that `narrow` applies to.
+fn applies_wherever(wide: &AuthorizationPolicy, narrow: &AuthorizationPolicy, root: &str) -> bool {
+    if !wide.target_refs.is_empty() || !narrow.target_refs.is_empty() {
+        return wide.target_refs == narrow.target_refs && same_namespace(&wide.meta, &narrow.meta);
+    }
+    let in_scope = wide.meta.namespace == root || same_namespace(&wide.meta, &narrow.meta);
+    let mut labels = wide.selector.iter();
+    in_scope && labels.all(|(key, value)| narrow.selector.get(key) == Some(value))
+}
+
+fn same_namespace(left: &Meta, right: &Meta) -> bool {
+    left.namespace == right.namespace
+}
+
+/// Hints at values that another one of the same list makes superfluous.
+fn covered_values(policy: &AuthorizationPolicy, settings: &MeshSettings, findings: &mut Findings) {
+    let reading = Reading::of(policy, settings);
+    for (attribute, list, _, path) in lists(policy) {
+        let patterns: Vec<_> = list
+            .values
+            .iter()
+            .map(|value| reading.pattern(attribute, value))
+            .collect();
+        let covered: Vec<String> = patterns
+            .iter()
+            .enumerate()
+            .filter_map(|(index, pattern)| {
+                let covering = patterns
+                    .iter()
+                    .enumerate()
+                    .position(|(other_index, other)| {
+                        let is_twin = pattern.covers(other);
+                        let is_first = other_index < index;
+                        other_index != index && other.covers(pattern) && (!is_twin || is_first)
+                    })?;
+                let (value, other) = (&list.values[index], &list.values[covering]);
+                Some(format!("\"{value}\" by \"{other}\""))
+            })
+            .collect();
+        if !covered.is_empty() {
+            let message = format!("values are covered by others: {}", covered.join(", "));
+            findings.add(Code::CoveredValue, KIND, &policy.meta, path, message);
+        }
+    }
+}
+
+fn noun(attribute: Attribute<'_>) -> String {
+    let noun = match attribute {
+        Attribute::Principal => "caller's identity",
+        Attribute::RequestPrincipal => "token's principal",
+        Attribute::Namespace => "caller's namespace",
+        Attribute::ServiceAccount => "caller's service account",
+        Attribute::TrustDomain => "caller's trust domain",
+        Attribute::Ip => "peer's address",
+        Attribute::RemoteIp => "client's address",
+        Attribute::DestinationIp => "workload's address",
+        Attribute::Port => "port",
+        Attribute::Host => "host",
+        Attribute::Method => "method",
+        Attribute::Path => "path",
+        Attribute::Key(key) => return format!("attribute {key}"),
+    };
+    noun.to_owned()
+}
