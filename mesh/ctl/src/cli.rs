@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::analyze::{ANALYZE_EXAMPLES, Analyze, EXPLAIN_EXAMPLES, Explain};
+use crate::authz::Authz;
+
 /// The lifetimes that the mesh's authority gives out.
 const TTL_MIN: Duration = Duration::from_secs(10);
 const TTL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -113,9 +116,20 @@ pub(crate) struct Place {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Finds in policies what hardly does what was meant. No mesh needs to run.
+    #[command(after_help = ANALYZE_EXAMPLES)]
+    Analyze(Analyze),
+
+    /// Asks authorization policies in files what they decide. No mesh needs to run.
+    Authz(Authz),
+
     /// Asks for a short-lived certificate, or shows what is in one.
     #[command(after_help = CERT_EXAMPLES, args_conflicts_with_subcommands = true)]
     Cert(Cert),
+
+    /// Says what a code of analyze means, with an example.
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
 
     /// Opens a plaintext port on loopback that leads to a service over verified mutual TLS.
     #[command(after_help = FORWARD_EXAMPLES)]

@@ -29,6 +29,30 @@ pub(crate) enum Error {
         source: io::Error,
     },
 
+    /// Policies or settings do not load. The text has a line for each thing that is wrong.
+    #[error("policies do not load\n{0}")]
+    Policies(mesh_api::Error),
+
+    /// Files that were to be analysed cannot be read. The findings have said which.
+    #[error("unreadable: {count} of the files or documents")]
+    UnreadablePolicies { count: usize },
+
+    /// Policies need mending. The findings have said where.
+    #[error("found {errors} errors and {warnings} warnings")]
+    Findings { errors: usize, warnings: usize },
+
+    /// A file that a decision needs cannot be read, or is not what it should be.
+    #[error("cannot use \"{}\"", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// Lines were no requests. The answers have said which.
+    #[error("{count} lines are no requests")]
+    BadLines { count: usize },
+
     /// A file cannot be written.
     #[error("cannot write \"{}\"", path.display())]
     Write {
@@ -102,7 +126,11 @@ impl Error {
     /// 2 for a command that cannot be meant, 1 for one that failed.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::Account { .. } => ExitCode::from(2),
+            Self::Usage(_)
+            | Self::Account { .. }
+            | Self::Policies(_)
+            | Self::Unreadable { .. }
+            | Self::UnreadablePolicies { .. } => ExitCode::from(2),
             Self::Read { .. }
             | Self::Write { .. }
             | Self::NoCertificates { .. }
@@ -113,6 +141,8 @@ impl Error {
             | Self::Refused { .. }
             | Self::Listen { .. }
             | Self::Tls(_)
+            | Self::BadLines { .. }
+            | Self::Findings { .. }
             | Self::NotReady { .. } => ExitCode::from(1),
         }
     }

@@ -6,7 +6,9 @@
 // A command-line tool speaks to whoever started it.
 #![allow(clippy::print_stdout)]
 
+mod analyze;
 mod authority;
+mod authz;
 mod cert;
 mod cli;
 mod error;
@@ -39,6 +41,8 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), Error> {
     let place = cli.place;
     match cli.command {
+        Command::Analyze(command) => analyze::run(&command),
+        Command::Authz(authz) => authz::run(&authz),
         Command::Cert(Cert {
             command: Some(CertCommand::Inspect(inspect)),
             ..
@@ -49,6 +53,7 @@ async fn run(cli: Cli) -> Result<(), Error> {
         Command::Cert(Cert { .. }) => Err(Error::Usage(
             "say as whom with --as, or use cert inspect".to_owned(),
         )),
+        Command::Explain(command) => analyze::explain(&command),
         Command::Forward(forward) => forward::run(&place, &forward).await,
         Command::Status => status::run(&place).await,
     }
