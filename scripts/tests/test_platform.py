@@ -151,22 +151,33 @@ class ThePrograms(Scratch):
 
 class AChaosRun(Scratch):
     def test_is_the_same_for_the_same_seed_and_another_for_another(self) -> None:
-        self.assertEqual(chaos_faults.plan(7, 3), chaos_faults.plan(7, 3))
-        self.assertNotEqual(chaos_faults.plan(7, 3), chaos_faults.plan(8, 3))
+        plan = chaos_faults.plan
+        self.assertEqual(plan(7, 3, True), plan(7, 3, True))
+        self.assertNotEqual(plan(7, 3, True), plan(8, 3, True))
+
+    def test_leaves_out_nothing_but_the_full_disk_where_it_may_not_mount(self) -> None:
+        everything = chaos_faults.plan(7, 3, True)
+        rest = [fault for fault in everything if fault.kind != "fill"]
+        self.assertEqual(chaos_faults.plan(7, 3, False), rest)
+        self.assertLess(len(rest), len(everything))
 
     def test_has_every_fault_in_three_minutes_and_ends_in_time(self) -> None:
         for seed in range(50):
-            plan = chaos_faults.plan(seed, 3)
+            plan = chaos_faults.plan(seed, 3, True)
             kinds = {(fault.kind, fault.program) for fault in plan}
             self.assertLessEqual({("kill", name) for name in chaos_faults.KILLED}, kinds)
             self.assertLessEqual({("away", "kafka"), ("away", "postgres")}, kinds)
+            self.assertLessEqual({("fill", "kafka"), ("restart", "postgres")}, kinds)
             self.assertTrue(any(kind == "freeze" for kind, _ in kinds), seed)
             self.assertLess(max(fault.at + fault.seconds for fault in plan), 3 * 60)
 
     def test_takes_kafka_away_for_five_minutes_when_it_has_the_time(self) -> None:
-        plan = chaos_faults.plan(1, 20)
-        away = [fault.seconds for fault in plan if fault.kind == "away"]
-        self.assertIn(chaos_faults.KAFKA_LONG_AWAY_SECONDS, away)
+        for seed in range(50):
+            plan = chaos_faults.plan(seed, 15, True)
+            away = [fault.seconds for fault in plan if fault.kind == "away"]
+            self.assertIn(chaos_faults.KAFKA_LONG_AWAY_SECONDS, away)
+            frozen = {fault.program for fault in plan if fault.kind == "freeze"}
+            self.assertEqual(frozen, set(chaos_faults.FREEZE_SECONDS))
 
     def test_adds_up_counters_across_deaths(self) -> None:
         witness = chaos_witness.Witness(instance.Instance(7))
