@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::error::Error;
 
@@ -28,11 +29,17 @@ const SHOWN_BYTES_MAX: usize = 80;
 pub struct TrustDomain(String);
 
 /// `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`.
+///
+/// Clones share one text: every call carries the id of its caller.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SpiffeId {
+pub struct SpiffeId(Arc<Parts>);
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Parts {
     trust_domain: TrustDomain,
     namespace: String,
     service_account: String,
+    uri: String,
 }
 
 // === impl TrustDomain ===
@@ -98,26 +105,33 @@ impl SpiffeId {
                 "the service account is not a lower-case DNS subdomain",
             ));
         }
-        Ok(Self {
+        let uri = format!("spiffe://{trust_domain}/ns/{namespace}/sa/{service_account}");
+        Ok(Self(Arc::new(Parts {
             trust_domain,
             namespace: namespace.to_owned(),
             service_account: service_account.to_owned(),
-        })
+            uri,
+        })))
+    }
+
+    /// The whole id: `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`.
+    pub fn as_str(&self) -> &str {
+        &self.0.uri
     }
 
     /// The trust domain whose roots vouch for this id.
     pub fn trust_domain(&self) -> &TrustDomain {
-        &self.trust_domain
+        &self.0.trust_domain
     }
 
     /// The namespace of the service account.
     pub fn namespace(&self) -> &str {
-        &self.namespace
+        &self.0.namespace
     }
 
     /// The service account.
     pub fn service_account(&self) -> &str {
-        &self.service_account
+        &self.0.service_account
     }
 }
 
@@ -147,11 +161,7 @@ impl FromStr for SpiffeId {
 
 impl fmt::Display for SpiffeId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "spiffe://{}/ns/{}/sa/{}",
-            self.trust_domain, self.namespace, self.service_account
-        )
+        formatter.write_str(self.as_str())
     }
 }
 

@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+mod ids;
 mod logs;
 pub mod metrics;
 pub mod propagation;
@@ -19,8 +20,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 
@@ -47,7 +47,8 @@ pub struct Settings {
 #[derive(Debug)]
 #[must_use = "dropped telemetry loses the last spans"]
 pub struct Telemetry {
-    provider: SdkTracerProvider,
+    /// Only where spans are exported.
+    provider: Option<SdkTracerProvider>,
 }
 
 /// Why telemetry could not start.
@@ -81,7 +82,7 @@ pub enum Error {
 /// inside a tokio runtime, because the exporter's connection lives there.
 pub fn init(settings: Settings) -> Result<Telemetry, Error> {
     let provider = tracer_provider(&settings)?;
-    let subscriber = subscriber(&settings, &provider, io::stdout)?;
+    let subscriber = subscriber(&settings, provider.as_ref(), io::stdout)?;
     tracing::subscriber::set_global_default(subscriber).map_err(Error::AlreadyStarted)?;
     Ok(Telemetry { provider })
 }
@@ -91,22 +92,18 @@ pub fn init(settings: Settings) -> Result<Telemetry, Error> {
 impl Telemetry {
     /// Exports the spans that are still held back, for at most three seconds.
     pub fn shutdown(self) {
-        if let Err(error) = self.provider.shutdown_with_timeout(FLUSH_TIMEOUT) {
+        let Some(provider) = self.provider else {
+            return;
+        };
+        if let Err(error) = provider.shutdown_with_timeout(FLUSH_TIMEOUT) {
             tracing::warn!(%error, "the last spans were not exported");
         }
     }
 }
 
-fn tracer_provider(settings: &Settings) -> Result<SdkTracerProvider, Error> {
-    let builder = SdkTracerProvider::builder()
-        .with_sampler(Sampler::AlwaysOn)
-        .with_resource(
-            Resource::builder()
-                .with_service_name(settings.service.clone())
-                .build(),
-        );
+fn tracer_provider(settings: &Settings) -> Result<Option<SdkTracerProvider>, Error> {
     let Some(endpoint) = &settings.otlp_endpoint else {
-        return Ok(builder.build());
+        return Ok(None);
     };
     let exporter = SpanExporter::builder()
         .with_tonic()
@@ -117,33 +114,48 @@ fn tracer_provider(settings: &Settings) -> Result<SdkTracerProvider, Error> {
             endpoint: endpoint.clone(),
             source,
         })?;
-    Ok(builder.with_batch_exporter(exporter).build())
+    let resource = Resource::builder()
+        .with_service_name(settings.service.clone())
+        .build();
+    let provider = SdkTracerProvider::builder()
+        .with_sampler(Sampler::AlwaysOn)
+        .with_resource(resource)
+        .with_batch_exporter(exporter)
+        .build();
+    Ok(Some(provider))
 }
 
 fn subscriber<W>(
     settings: &Settings,
-    provider: &SdkTracerProvider,
+    provider: Option<&SdkTracerProvider>,
     writer: W,
 ) -> Result<impl Subscriber + Send + Sync + use<W>, Error>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&settings.filter).map_err(|source| Error::Filter {
+    // Levels by target: a filter by the fields of spans would be asked at each step of each call.
+    let filter: Targets = settings.filter.parse().map_err(|source| Error::Filter {
         filter: settings.filter.clone(),
         source,
     })?;
+    // The log filter must not reach the spans: with LOG=warn a trace would lose its middle.
     let traced = filter_fn(|metadata| {
         let library = metadata.target().split("::").next().unwrap_or_default();
-        !UNTRACED.contains(&library)
-    });
-    // The log filter must not reach the spans: with LOG=warn a trace would lose its middle.
-    let spans = tracing_opentelemetry::layer()
-        .with_tracer(provider.tracer("tradewind"))
-        // Six attributes and two clocks for each call that nobody has asked for.
-        .with_location(false)
-        .with_threads(false)
-        .with_tracked_inactivity(false)
-        .with_filter(LevelFilter::INFO.and(traced));
+        *metadata.level() <= LevelFilter::INFO && !UNTRACED.contains(&library)
+    })
+    .with_max_level_hint(LevelFilter::INFO);
+    let spans = match provider {
+        Some(provider) => tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("tradewind"))
+            // Six attributes, two clocks and a thread-local for each call that nobody has asked for.
+            .with_location(false)
+            .with_threads(false)
+            .with_tracked_inactivity(false)
+            .with_context_activation(false)
+            .boxed(),
+        None => ids::Ids.boxed(),
+    };
+    let spans = spans.with_filter(traced);
     let logs = logs::layer(settings.service.clone(), writer).with_filter(filter);
     Ok(tracing_subscriber::registry().with(spans).with(logs))
 }

@@ -15,7 +15,9 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, MakeWriter};
 use tracing_subscriber::layer::Layer;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+use crate::ids;
 
 /// The lines of this process.
 struct Lines {
@@ -73,7 +75,7 @@ where
         line.set("target", event.metadata().target().into());
         if let Some(span) = context.lookup_current() {
             line.set("span", span.name().into());
-            add_trace_ids(&span.id(), &mut line);
+            add_trace_ids(&span, &mut line);
         }
         for span in context
             .event_scope()
@@ -96,13 +98,14 @@ where
     }
 }
 
-fn add_trace_ids(span: &tracing::span::Id, line: &mut Line) {
+fn add_trace_ids<'s, S: LookupSpan<'s>>(span: &SpanRef<'s, S>, line: &mut Line) {
     let context = tracing::dispatcher::get_default(|dispatch| {
-        tracing_opentelemetry::get_otel_context(span, dispatch)
+        tracing_opentelemetry::get_otel_context(&span.id(), dispatch)
     });
-    let Some(context) = context else { return };
-    let span = context.span();
-    let ids = span.span_context();
+    let ids = match context {
+        Some(context) => context.span().span_context().clone(),
+        None => ids::of(span),
+    };
     if ids.is_valid() {
         line.set("trace_id", ids.trace_id().to_string().into());
         line.set("span_id", ids.span_id().to_string().into());
@@ -139,41 +142,56 @@ impl<'w> MembersVisitor<'w> {
         visitor.result
     }
 
-    /// `json` is a whole JSON value.
-    fn member(&mut self, field: &Field, json: impl fmt::Display) {
-        let comma = if self.first { "" } else { "," };
+    /// Writes a member whose value `write` writes as JSON. In pieces: the machinery of formatting
+    /// would cost a call more than all the rest of its span.
+    fn member(&mut self, field: &Field, write: impl FnOnce(&mut Writer<'w>) -> fmt::Result) {
+        // Told to the tracer, and the same for every call.
+        if matches!(field.name(), "otel.kind" | "rpc.system") {
+            return;
+        }
+        let begin = if self.first { "\"" } else { ",\"" };
         self.first = false;
         // A field's name is one of the language's, with dots: nothing in it needs an escape.
-        let written = write!(self.writer, "{comma}\"{}\":{json}", field.name());
+        let written = self
+            .writer
+            .write_str(begin)
+            .and_then(|()| self.writer.write_str(field.name()))
+            .and_then(|()| self.writer.write_str("\":"))
+            .and_then(|()| write(&mut self.writer));
         self.result = self.result.and(written);
     }
 }
 
 impl Visit for MembersVisitor<'_> {
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.member(field, value);
+        self.member(field, |writer| write!(writer, "{value}"));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.member(field, value);
+        self.member(field, |writer| write!(writer, "{value}"));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.member(field, value);
+        self.member(field, |writer| {
+            writer.write_str(if value { "true" } else { "false" })
+        });
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         // Not every number of these is one in JSON.
-        self.member(field, Value::from(value));
+        self.member(field, |writer| write!(writer, "{}", Value::from(value)));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
         let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-        if value.bytes().all(plain) {
-            self.member(field, format_args!("\"{value}\""));
-        } else {
-            self.member(field, Value::from(value));
-        }
+        self.member(field, |writer| {
+            if !value.bytes().all(plain) {
+                return write!(writer, "{}", Value::from(value));
+            }
+            writer.write_char('"')?;
+            writer.write_str(value)?;
+            writer.write_char('"')
+        });
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

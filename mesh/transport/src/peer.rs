@@ -1,6 +1,6 @@
 //! Who is at the other end of a connection whose handshake is done.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use mesh_identity::{Leaf, SpiffeId};
 use rustls::CommonState;
@@ -16,7 +16,7 @@ pub struct PeerIdentity {
     /// When the peer's certificate ends; the connection should end before.
     pub not_after: SystemTime,
     /// Serial number of the peer's certificate in lower-case hexadecimal.
-    pub serial: String,
+    pub serial: Arc<str>,
 }
 
 /// The peer of a connection that was made with a configuration of this crate.
@@ -31,7 +31,7 @@ pub fn peer_identity(connection: &CommonState) -> Result<PeerIdentity, Error> {
     Ok(PeerIdentity {
         id: leaf.id,
         not_after: leaf.not_after,
-        serial: leaf.serial,
+        serial: leaf.serial.into(),
     })
 }
 

@@ -150,7 +150,7 @@ impl Rules {
             Some(PeerIdentity {
                 id,
                 not_after,
-                serial: String::new(),
+                serial: Arc::default(),
             }),
             Arc::new(traffic),
         )
@@ -234,11 +234,8 @@ fn span_of<B>(request: &Request<B>, peer: Option<&PeerIdentity>) -> Span {
         rpc.service = service,
         rpc.method = method,
         rpc.grpc.status_code = Empty,
-        peer = Empty,
+        peer = peer.map(|peer| peer.id.as_str()),
     );
-    if let Some(peer) = peer {
-        span.record("peer", tracing::field::display(&peer.id));
-    }
     propagation::set_parent(&span, request.headers());
     span
 }

@@ -8,7 +8,10 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, Uri, Version,
+    uri::{self, Authority, Scheme},
+};
 use hyper::body::Incoming;
 use mesh_identity::SpiffeId;
 use mesh_telemetry::propagation;
@@ -47,7 +50,9 @@ struct Target {
     own: SpiffeId,
     namespace: String,
     service: String,
-    authority: String,
+    host: String,
+    /// The host as it goes into each call; none when it cannot be one.
+    authority: Option<Authority>,
     discovery: Arc<Discovery>,
     dialer: Arc<Dialer>,
     pools: ArcSwap<Pools>,
@@ -86,11 +91,13 @@ impl MeshChannel {
             .unwrap_or((service, own.namespace()));
         let mutual_tls = dialer.identity.is_some();
         let unreached = Traffic::new(Direction::Outbound, own.clone(), None, mutual_tls);
+        let host = format!("{service}.{namespace}.svc.{}", own.trust_domain());
         let target = Target {
             own: own.clone(),
             namespace: namespace.to_owned(),
             service: service.to_owned(),
-            authority: format!("{service}.{namespace}.svc.{}", own.trust_domain()),
+            authority: host.parse().ok(),
+            host,
             discovery,
             dialer,
             pools: ArcSwap::default(),
@@ -181,12 +188,12 @@ impl Target {
         headers
             .entry(http::header::TE)
             .or_insert(HeaderValue::from_static("trailers"));
-        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let uri = Uri::builder()
-            .scheme("https")
-            .authority(self.authority.as_str())
-            .path_and_query(path)
-            .build()
+        // Put together from parts that were checked before, not read anew for each call.
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(Scheme::HTTPS);
+        parts.authority = self.authority.clone();
+        parts.path_and_query = head.uri.into_parts().path_and_query;
+        let uri = Uri::from_parts(parts)
             .map_err(|error| (Status::internal(error.to_string()), Flag::Malformed))?;
         let body = Replay::new(body);
         Ok((
@@ -229,9 +236,7 @@ impl Target {
             };
             exchange.on_lease(stream, call, Arc::clone(&link.connection.traffic));
             if let Some(peer) = &link.connection.peer {
-                exchange
-                    .span()
-                    .record("peer", tracing::field::display(&peer.id));
+                exchange.span().record("peer", peer.id.as_str());
             }
             let drained = link.connection.end_streams.clone();
             let mut error = match link
@@ -278,7 +283,7 @@ impl Target {
         let pools = self.pools();
         let usable: Vec<&Arc<Pool>> = match pools.all.as_slice() {
             [] => {
-                let text = format!("no endpoint of {}", self.authority);
+                let text = format!("no endpoint of {}", self.host);
                 return Err(Status::unavailable(text));
             }
             [only] => return Ok(Arc::clone(only)),
@@ -348,7 +353,7 @@ impl Target {
             rpc.service = service,
             rpc.method = method,
             rpc.grpc.status_code = Empty,
-            server.address = self.authority,
+            server.address = self.host,
             peer = Empty,
         )
     }

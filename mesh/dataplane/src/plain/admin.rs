@@ -107,7 +107,7 @@ fn describe(connection: &Connection) -> Value {
         "direction": connection.direction.as_str(),
         "remote": connection.remote.to_string(),
         "peer": connection.peer.as_ref().map(|peer| peer.id.to_string()),
-        "peer_serial": connection.peer.as_ref().map(|peer| peer.serial.clone()),
+        "peer_serial": connection.peer.as_ref().map(|peer| &*peer.serial),
         "own_serial": connection.own_serial,
         "epoch": connection.epoch,
         "phase": connection.phase(),

@@ -122,7 +122,7 @@ async fn two_workloads_of_a_trust_domain_know_each_other() {
     assert_eq!(client.peer.unwrap().id, payment());
     let seen = server.peer.unwrap();
     assert_eq!(seen.id, order());
-    assert_eq!(seen.serial, caller.svid.serial);
+    assert_eq!(*seen.serial, *caller.svid.serial);
     assert_eq!(seen.not_after, caller.svid.not_after);
     assert!(client.h2 && server.h2);
 }
