@@ -204,6 +204,8 @@ class Faults:
         pid = self._pid(name)
         if pid is None:
             raise ProcessLookupError("it does not run")
+        if name in AT_WORK:
+            self._caught(name, pid)
         ends = time.monotonic() + seconds
         self._frozen.add(name)
         try:
