@@ -201,9 +201,11 @@ class Faults:
         return False
 
     def _freeze(self, name: str, seconds: float) -> None:
-        pid = self._pid(name)
-        if pid is None:
-            raise ProcessLookupError("it does not run")
+        deadline = time.monotonic() + KILL_WITHIN_SECONDS
+        while (pid := self._pid(name)) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError("it was away for too long to be frozen")
+            time.sleep(0.1)
         if name in AT_WORK:
             self._caught(name, pid)
         ends = time.monotonic() + seconds
