@@ -25,6 +25,7 @@ pub mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod unreadable;
+mod vital;
 
 pub use caller::{Caller, EndUser, Role};
 pub use config::ShopSettings;

@@ -20,7 +20,7 @@ fn both_identities_come_from_what_was_verified() {
     request.extensions_mut().insert(PeerIdentity {
         id: "spiffe://cluster.local/ns/shop/sa/gateway".parse().unwrap(),
         not_after: SystemTime::now(),
-        serial: "01".to_owned(),
+        serial: "01".into(),
     });
     request.extensions_mut().insert(EndUser {
         subject: "c1".to_owned(),

@@ -57,22 +57,22 @@ struct VersionRow {
 }
 
 /// Whether anything is parked with one of the keys: poison that stops it, or a gap to be closed.
-const PARKED: &str = "select id from parked_event join unnest($2, $3) as keys (topic, key) \
+const PARKED: &str = "select id from parked_event join unnest($2::text[], $3::text[]) as keys (topic, key) \
     using (topic, key) where consumer_group = $1 limit 1";
 
 const INSERT: &str = "insert into inbox (consumer_group, event_id, event_type, aggregate_type, \
         aggregate_id, aggregate_version) \
-    select $1, * from unnest($2, $3, $4, $5, $6) \
+    select $1, * from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[]) \
     on conflict on constraint inbox_event do nothing returning event_id";
 
 /// In one order for all, so that two batches wait for each other in one direction only.
 const VERSIONS: &str = "select aggregate_type, aggregate_id, last_version from inbox_version \
     where consumer_group = $1 and (aggregate_type, aggregate_id) in ( \
-        select * from unnest($2, $3)) \
+        select * from unnest($2::text[], $3::text[])) \
     order by aggregate_type, aggregate_id for update";
 
 const ADVANCE: &str = "insert into inbox_version (consumer_group, aggregate_type, aggregate_id, \
-        last_version) select $1, * from unnest($2, $3, $4) \
+        last_version) select $1, * from unnest($2::text[], $3::text[], $4::bigint[]) \
     on conflict on constraint inbox_version_aggregate do update \
     set last_version = excluded.last_version, updated_at = excluded.updated_at \
     where inbox_version.last_version < excluded.last_version";

@@ -25,6 +25,7 @@ use crate::caller::Actor;
 use crate::db::{Database, Tx};
 use crate::error::{Chain, Error};
 use crate::metrics;
+use crate::vital::vital;
 
 use flight::{Flights, Handed};
 pub(crate) use store::Row;
@@ -104,6 +105,7 @@ impl Relay {
 
     /// Publishes until `shutdown`, then what is left, and gives the outbox up.
     pub(crate) async fn run(&self, shutdown: CancellationToken) {
+        let _vital = vital("relay");
         let mut handed = self.database.wake().relay.open();
         let mut state = State::new();
         while !shutdown.is_cancelled() {

@@ -24,6 +24,7 @@ use crate::db::{Database, Tx};
 use crate::error::{Chain, Error, Failure};
 use crate::metrics;
 use crate::origin::{self, Origin};
+use crate::vital::vital;
 
 /// Tasks of one kind that one process runs at once: they wait for others most of the time. Each
 /// kind has its own, so that a callee that hangs stops only those who need it.
@@ -75,6 +76,7 @@ impl<H: TaskHandler> Worker<H> {
 
     /// Leases and runs tasks until `shutdown`; returns when those that run have ended.
     pub(crate) async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        let _vital = vital("tasks");
         let running = TaskTracker::new();
         let desk = &self.database.wake().tasks;
         let mut handed = desk.open(self.owner, &self.kinds);

@@ -28,6 +28,7 @@ use crate::bus::headers::EVENT_TYPE;
 use crate::bus::{Handler, Headers};
 use crate::error::{Chain, Error};
 use crate::inbox::{Inbox, Record, storable};
+use crate::vital::vital;
 
 /// Records that wait for a partition's worker; more of them wait at the broker.
 const QUEUE: usize = 2 * TOGETHER_MAX;
@@ -107,6 +108,7 @@ impl<H: Handler> Consumer<H> {
 
     /// Consumes until `shutdown`. Whatever the broker does, it comes back.
     pub(crate) async fn run(&self, shutdown: CancellationToken) {
+        let _vital = vital("consumer");
         while !shutdown.is_cancelled() {
             if let Err(error) = self.membership(&shutdown).await {
                 tracing::error!(error = %Chain(&error), "consumer is made anew");

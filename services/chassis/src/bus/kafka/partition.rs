@@ -18,6 +18,7 @@ use crate::error::{Chain, Failure};
 use crate::inbox::{Arrival, Delivered, Inbox, Record};
 use crate::metrics;
 use crate::tasks::Backoff;
+use crate::vital::vital;
 
 /// While the database is away: often enough to be back at once, rarely enough to be quiet.
 const BACKOFF: Backoff = Backoff {
@@ -76,6 +77,7 @@ pub(super) struct Worker<H> {
 
 impl<H: Handler> Worker<H> {
     pub(super) async fn run(self, mut incoming: mpsc::Receiver<Incoming>) {
+        let _vital = vital("partition");
         let mut waiting = Vec::new();
         let mut decoded = Vec::new();
         let mut note_at = Instant::now();

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::bus::Handler;
 use crate::error::Chain;
 use crate::inbox::{Apart, Arrival, Delivered, Inbox};
+use crate::vital::vital;
 
 /// Events of one transaction: more of them hold rows for longer than they save.
 pub(super) const TOGETHER_MAX: usize = 64;
@@ -48,6 +49,7 @@ impl Together {
 }
 
 async fn apply<H: Handler>(inbox: Inbox, handler: Arc<H>, mut requests: mpsc::Receiver<Request>) {
+    let _vital = vital("inbox");
     while let Some(first) = requests.recv().await {
         let mut count = first.arrivals.len();
         let mut gathered = vec![first];
