@@ -7,7 +7,7 @@ mod peer;
 use std::fmt;
 
 pub(crate) use self::peer::Peer;
-use crate::pattern::{Pattern, is_plain};
+use crate::pattern::Pattern;
 
 /// One value of `principals`, `namespaces`, `serviceAccounts` or `trustDomains`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,7 +25,7 @@ pub(crate) enum Principal {
     Any,
     Exact(Box<str>),
     Prefix(Box<str>),
-    /// `spiffe://.*value`; without a pattern the value has no meaning beyond itself.
+    /// `spiffe://.*value`; the pattern is for a value that no id can end with but by a line feed.
     Suffix(Box<str>, Option<Box<Pattern>>),
 }
 
@@ -98,8 +98,8 @@ impl Principal {
         if value == "*" {
             Principal::Any
         } else if let Some(suffix) = value.strip_prefix('*') {
-            let pattern = || Box::new(Pattern::default().anything(true).unquoted(suffix));
-            Principal::Suffix(suffix.into(), (!is_plain(suffix)).then(pattern))
+            let pattern = || Box::new(Pattern::default().anything(true).literal(suffix));
+            Principal::Suffix(suffix.into(), suffix.contains('\n').then(pattern))
         } else if let Some(prefix) = value.strip_suffix('*') {
             Principal::Prefix(prefix.into())
         } else {
@@ -122,10 +122,10 @@ impl Principal {
 
 impl Namespace {
     pub(crate) fn new(value: &str) -> Self {
-        let is_plain = is_plain(value) && !value.contains('/');
+        let is_plain = !value.contains(['*', '/', '\n']);
         let pattern = || {
             let pattern = Pattern::default().anything(true).literal("/ns/");
-            let pattern = pattern.unquoted_with_wildcards(value);
+            let pattern = pattern.with_wildcards(value);
             Box::new(pattern.literal("/").anything(true))
         };
         Self {
@@ -159,7 +159,7 @@ impl Account {
         let (namespace, account) = value.split_once('/').unwrap_or((policy_namespace, value));
         let is_plain = [namespace, account]
             .iter()
-            .all(|name| is_plain(name) && !name.contains('/'));
+            .all(|name| !name.contains(['/', '\n']));
         let mut this = Self {
             namespace: namespace.into(),
             account: account.into(),
@@ -182,7 +182,6 @@ impl Account {
                 usual.namespace == &*self.namespace && usual.account == &*self.account
             }
             None if self.is_plain() => self.patterns().any(|pattern| pattern.matches(peer.id)),
-            // A dot in an account's name is any character to Istio.
             _ => self.patterns.iter().any(|pattern| pattern.matches(peer.id)),
         }
     }
@@ -195,11 +194,11 @@ impl Account {
 
     fn pattern(&self, between: bool, behind: bool) -> Pattern {
         let mut pattern = Pattern::default().anything(false).literal("/ns/");
-        pattern = pattern.unquoted(&self.namespace).literal("/");
+        pattern = pattern.literal(&self.namespace).literal("/");
         if between {
             pattern = pattern.anything(false).literal("/");
         }
-        pattern = pattern.literal("sa/").unquoted(&self.account);
+        pattern = pattern.literal("sa/").literal(&self.account);
         if behind {
             pattern = pattern.literal("/").anything(false);
         }

@@ -1,6 +1,5 @@
 //! The few regular expressions that Istio makes of a value, matched without an engine for them.
-//! Istio does not quote the value, so `.` in it takes any character and `*`, `+`, `?` repeat the
-//! character before. Whatever else has a meaning in a regular expression stands for itself here.
+//! Istio quotes the value since 1.31: of it only `*` in a namespace means more than itself.
 
 /// States are bits of this many words unless a pattern is longer than anything in practice.
 const INLINE_WORDS: usize = 8;
@@ -48,35 +47,13 @@ impl Pattern {
         self
     }
 
-    /// A value that Istio put into a regular expression unquoted.
-    pub(crate) fn unquoted(mut self, value: &str) -> Self {
-        let start = self.tokens.len();
-        for character in value.chars() {
-            let last = self.tokens[start..].last_mut();
-            match (character, last) {
-                ('*', Some(token)) => (token.optional, token.repeated) = (true, true),
-                ('+', Some(token)) => token.repeated = true,
-                ('?', Some(token)) => token.optional = true,
-                (character, _) => self.tokens.push(Token {
-                    atom: match character {
-                        '.' => Atom::Any,
-                        other => Atom::Character(other),
-                    },
-                    optional: false,
-                    repeated: false,
-                }),
-            }
-        }
-        self
-    }
-
-    /// A value in which Istio put `.*` for `*` before.
-    pub(crate) fn unquoted_with_wildcards(mut self, value: &str) -> Self {
+    /// A value in which Istio put `.*` for `*`.
+    pub(crate) fn with_wildcards(mut self, value: &str) -> Self {
         for (number, part) in value.split('*').enumerate() {
             if number > 0 {
                 self = self.anything(true);
             }
-            self = self.unquoted(part);
+            self = self.literal(part);
         }
         self
     }
@@ -133,11 +110,6 @@ impl Pattern {
             set(states, state);
         }
     }
-}
-
-/// Whether a value means the same in a regular expression as by itself.
-pub(crate) fn is_plain(value: &str) -> bool {
-    !value.contains(['.', '*', '+', '?', '\n'])
 }
 
 // === impl Atom ===

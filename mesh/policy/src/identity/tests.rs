@@ -44,20 +44,20 @@ proptest! {
         value in "[a-b.]{1,3}|ns|sa",
         other in "[a-b.]{1,3}|ns|sa",
     ) {
-        prop_assert_eq!(namespace(&value, &id), regex_takes(&format!(".*/ns/{value}/.*"), &id));
+        let (quoted, quoted_other) = (regex::escape(&value), regex::escape(&other));
+        prop_assert_eq!(namespace(&value, &id), regex_takes(&format!(".*/ns/{quoted}/.*"), &id));
         for wild in [format!("{value}*"), format!("*{value}"), format!("{value}*{other}")] {
-            let source = format!(".*/ns/{}/.*", wild.replace('*', ".*"));
+            let source = format!(".*/ns/{}/.*", regex::escape(&wild).replace("\\*", ".*"));
             prop_assert_eq!(namespace(&wild, &id), regex_takes(&source, &id), "{}", wild);
         }
-        let source = format!("spiffe://.+/ns/{value}/(.+/|)sa/{other}(/.+)?");
+        let source = format!("spiffe://.+/ns/{quoted}/(.+/|)sa/{quoted_other}(/.+)?");
         prop_assert_eq!(account(&format!("{value}/{other}"), &id), regex_takes(&source, &id));
-        let source = format!("spiffe://.+/ns/own/(.+/|)sa/{other}(/.+)?");
+        let source = format!("spiffe://.+/ns/own/(.+/|)sa/{quoted_other}(/.+)?");
         prop_assert_eq!(account(&other, &id), regex_takes(&source, &id));
-        let source = format!("spiffe://.*{value}/sa/{other}");
+        let source = format!("spiffe://.*{quoted}/sa/{quoted_other}");
         prop_assert_eq!(principal(&format!("*{value}/sa/{other}"), &id), regex_takes(&source, &id));
         prop_assert_eq!(principal("*", &id), regex_takes(".+", &id));
-        let (start, end) = (regex::escape(&value), regex::escape(&other));
-        let source = format!("spiffe://{start}[^/]*{end}/.*");
+        let source = format!("spiffe://{quoted}[^/]*{quoted_other}/.*");
         prop_assert_eq!(domain(&format!("{value}*{other}"), &id), regex_takes(&source, &id));
     }
 }

@@ -167,7 +167,13 @@ fn is_escaped(byte: u8) -> bool {
     !byte.is_ascii_graphic() || b"\"#<>?^`{|}".contains(&byte)
 }
 
+/// One slash for several. Of nothing but slashes two are left: Envoy puts back one for the begin and
+/// one for the end.
 fn merge_slashes(path: &mut Vec<u8>) {
+    if path.len() > 1 && path.iter().all(|byte| *byte == b'/') {
+        path.truncate(2);
+        return;
+    }
     path.dedup_by(|next, last| *next == b'/' && *last == b'/');
 }
 

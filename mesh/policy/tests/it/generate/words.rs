@@ -50,7 +50,7 @@ pub(super) const PRINCIPAL_PATTERNS: &[&str] = &[
 ];
 
 pub(super) const NAMESPACE_PATTERNS: &[&str] = &[
-    "foo", "foo", "bar", "f*", "*o", "*", "foo", "f*o", "fo", "foo-bar", "*-*", "foo/sa", "ns",
+    "foo", "foo", "bar", "f*", "*o", "*", "f.o", "f*o", "fo", "foo-bar", "*-*", "foo/sa", "ns",
 ];
 
 pub(super) const ACCOUNTS: &[&str] = &[
@@ -217,6 +217,9 @@ pub(super) const PATHS: &[&str] = &[
 
 /// Forms that normalisation changes, or that it must leave alone.
 pub(super) const ODD_PATHS: &[&str] = &[
+    "//",
+    "///",
+    "/..//",
     "//a",
     "/a//b",
     "/a/./b",
