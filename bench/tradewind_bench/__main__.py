@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from tradewind.console import Failure, fail
-from tradewind_bench import handshakes, mesh_tax, order_cost, start_size
+from tradewind_bench import handshakes, mesh_tax, order_cost, policy, start_size
 from tradewind_bench.report import Report
 
 BENCHMARKS = {
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "handshakes": handshakes.run,
     "order_cost": order_cost.run,
     "start_size": start_size.run,
+    "policy": policy.run,
 }
 ROUNDS = 5
 
