@@ -4,10 +4,12 @@
 //! who goes away cannot cut it in half; its statements end with the caller's deadline; it is tried
 //! again when the database says that it met another one. No SQL of a service stands here.
 
+mod admission;
 mod begin;
 mod classify;
 mod connect;
 mod migrate;
+mod pools;
 mod wake;
 
 use std::sync::Arc;
@@ -22,18 +24,16 @@ use crate::config::DatabaseSettings;
 use crate::error::Error;
 use crate::origin::Origin;
 
+pub(crate) use admission::Admission;
 pub(crate) use classify::classify;
 pub use classify::violated_constraint;
 pub(crate) use connect::connect;
+use pools::Pools;
+pub(crate) use pools::Share;
 pub(crate) use wake::{AfterCommit, Wake};
 
 type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
 
-/// A service's transactions are short: ten keep a small PostgreSQL busy, and four services with
-/// two processes each stay below its default of 100 connections.
-const CONNECTIONS_MAX: u32 = 10;
-/// How long a transaction waits for a free connection, and so for a database that is away.
-const CONNECTION_WAIT: Duration = Duration::from_secs(3);
 /// One attempt, seen from here: a server that is frozen keeps no time of its own. Longer than the
 /// few statements of a transaction may take together.
 const ATTEMPT_MAX: Duration = Duration::from_secs(30);
@@ -45,7 +45,7 @@ const ATTEMPT_PAUSE: Duration = Duration::from_millis(5);
 /// The service's database. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
-    pool: bb8::Pool<Manager>,
+    pools: Pools,
     settings: Arc<DatabaseSettings>,
     wake: Arc<Wake>,
 }
@@ -78,14 +78,10 @@ where
 // === impl Database ===
 
 impl Database {
-    /// A pool that connects when it is first used. Must be made inside a tokio runtime.
+    /// Pools that connect when they are first used. Must be made inside a tokio runtime.
     pub fn new(settings: DatabaseSettings) -> Self {
-        let pool = bb8::Pool::builder()
-            .max_size(CONNECTIONS_MAX)
-            .connection_timeout(CONNECTION_WAIT)
-            .build_unchecked(connect::manager(&settings));
         Self {
-            pool,
+            pools: Pools::new(&settings),
             settings: Arc::new(settings),
             wake: Arc::default(),
         }
@@ -123,6 +119,11 @@ impl Database {
         self.spawn(begin::Access::Read, work).await
     }
 
+    /// Who may work on calls of the edge, by how long these wait for this database.
+    pub(crate) fn admission(&self) -> Admission {
+        self.pools.admission.clone()
+    }
+
     pub(crate) fn wake(&self) -> &Wake {
         &self.wake
     }
@@ -147,6 +148,7 @@ impl Database {
         // Both live in the caller's task and are not seen from the spawned one.
         let start = begin::Start {
             access,
+            share: Share::current(),
             deadline: mesh_dataplane::deadline::current(),
             origin: crate::origin::current(),
         };
@@ -193,7 +195,7 @@ impl Database {
             + 'static,
         E: From<Error> + Send + 'static,
     {
-        let mut tx = match Tx::begin(&self.pool, start, &self.wake).await {
+        let mut tx = match Tx::begin(&self.pools, start, &self.wake).await {
             Ok(tx) => tx,
             Err(error) => return (Err(error.into()), false),
         };

@@ -10,6 +10,7 @@ mod violations;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -338,7 +339,14 @@ impl Failure {
         } else {
             &self.text
         };
-        Status::with_error_details(self.kind.code(), text, details)
+        let mut status = Status::with_error_details(self.kind.code(), text, details);
+        if let Some(delay) = self.retry_after {
+            // For clients of the gateway, which hands it on: whole seconds, never none.
+            let seconds = delay.as_millis().div_ceil(1000).max(1);
+            let seconds = MetadataValue::from(u64::try_from(seconds).unwrap_or(u64::MAX));
+            status.metadata_mut().insert("retry-after", seconds);
+        }
+        status
     }
 }
 

@@ -48,6 +48,13 @@ static EVENT_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
         &SECONDS,
     )
 });
+static SHED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter(
+        "shop_calls_shed_total",
+        "Calls of the edge that were refused because there was too much to do.",
+        &[],
+    )
+});
 static TASKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter(
         "shop_tasks_total",
@@ -108,6 +115,10 @@ pub(crate) fn event_retried(topic: &str) {
 
 pub(crate) fn event_parked(topic: &str) {
     EVENTS.with_label_values(&[topic, "poison"]).inc();
+}
+
+pub(crate) fn call_shed() {
+    SHED.with_label_values::<&str>(&[]).inc();
 }
 
 pub(crate) fn task_ran(kind: &str, next: &Next, took: Duration) {

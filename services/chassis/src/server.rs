@@ -1,6 +1,7 @@
 //! The start and the end of a service: mesh, database, relay, consumer, tasks and server, in that
 //! order, and back. A service starts without anything it needs and waits for it, not ready.
 
+mod edge;
 mod run;
 mod signal;
 

@@ -10,7 +10,7 @@ use diesel_async::{
 };
 use tokio::time::Instant;
 
-use super::{AfterCommit, CONNECTION_WAIT, Manager, Tx, Wake, classify};
+use super::{AfterCommit, Pools, Share, Tx, Wake, classify};
 use crate::error::Error;
 use crate::origin::Origin;
 
@@ -20,6 +20,10 @@ const STATEMENT_MAX: Duration = Duration::from_secs(10);
 /// The longest wait for a row that another transaction holds (also `contracts` 8: the holder of
 /// an idempotency key is waited for this long).
 pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(2);
+/// A server that does not even begin within this time stands still.
+const BEGIN_WAIT: Duration = Duration::from_secs(3);
+/// Connections that may turn out to have ended before one is given up on: all of the pools.
+const STALE_MAX: u32 = 20;
 
 /// Whether a transaction may write.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +36,7 @@ pub(crate) enum Access {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Start {
     pub(crate) access: Access,
+    pub(crate) share: Share,
     pub(crate) deadline: Option<Instant>,
     pub(crate) origin: Origin,
 }
@@ -43,33 +48,26 @@ pub(super) struct Contended(Arc<AtomicBool>);
 
 impl Tx {
     pub(super) async fn begin(
-        pool: &bb8::Pool<Manager>,
+        pools: &Pools,
         start: &Start,
         wake: &Arc<Wake>,
     ) -> Result<Self, Error> {
-        let wait = remaining(start.deadline)?.min(CONNECTION_WAIT);
-        let mut conn = match tokio::time::timeout(wait, pool.get_owned()).await {
-            Ok(Ok(conn)) => conn,
-            Ok(Err(error)) => return Err(Error::DatabaseDown(error.into())),
-            Err(elapsed) => return Err(Error::DatabaseDown(elapsed.into())),
+        let mut stale = 0;
+        let (conn, contended) = loop {
+            let mut conn = pools.get(start.share, remaining(start.deadline)?).await?;
+            let contended = Contended::default();
+            conn.set_instrumentation(contended.clone());
+            match open(&mut conn, start).await {
+                Ok(()) => break (conn, contended),
+                // It ended while nobody used it; nothing has happened, the next one will do.
+                Err(Error::DatabaseDown(_)) if stale < STALE_MAX => {
+                    AnsiTransactionManager::transaction_manager_status_mut(&mut *conn)
+                        .set_in_error();
+                    stale += 1;
+                }
+                Err(error) => return Err(error),
+            }
         };
-        let contended = Contended::default();
-        conn.set_instrumentation(contended.clone());
-        let statement = remaining(start.deadline)?
-            .min(STATEMENT_MAX)
-            .as_millis()
-            .max(1);
-        let begin = match start.access {
-            Access::Read => "begin isolation level repeatable read read only",
-            Access::Write => "begin",
-        };
-        let sql = format!(
-            "{begin}; set local statement_timeout = {statement}; set local lock_timeout = {}",
-            LOCK_WAIT.as_millis()
-        );
-        AnsiTransactionManager::begin_transaction_sql(&mut *conn, &sql)
-            .await
-            .map_err(classify)?;
         Ok(Self {
             conn,
             contended,
@@ -119,6 +117,28 @@ impl Instrumentation for Contended {
         {
             self.note(error);
         }
+    }
+}
+
+/// Opens the transaction. A connection is not tried out before: that would be a transaction of its
+/// own for each of ours.
+async fn open(conn: &mut AsyncPgConnection, start: &Start) -> Result<(), Error> {
+    let statement = remaining(start.deadline)?
+        .min(STATEMENT_MAX)
+        .as_millis()
+        .max(1);
+    let begin = match start.access {
+        Access::Read => "begin isolation level repeatable read read only",
+        Access::Write => "begin",
+    };
+    let sql = format!(
+        "{begin}; set local statement_timeout = {statement}; set local lock_timeout = {}",
+        LOCK_WAIT.as_millis()
+    );
+    let opened = AnsiTransactionManager::begin_transaction_sql(conn, &sql);
+    match tokio::time::timeout(BEGIN_WAIT, opened).await {
+        Ok(result) => result.map_err(classify),
+        Err(elapsed) => Err(Error::DatabaseDown(elapsed.into())),
     }
 }
 

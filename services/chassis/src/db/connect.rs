@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
-use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
+use diesel_async::pooled_connection::{
+    AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+};
 use tokio_postgres::NoTls;
 
 use super::Manager;
@@ -20,6 +22,8 @@ const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(30);
 pub(super) fn manager(settings: &DatabaseSettings) -> Manager {
     let settings = settings.clone();
     let mut config = ManagerConfig::<AsyncPgConnection>::default();
+    // Whoever begins a transaction sees whether the connection still is one.
+    config.recycling_method = RecyclingMethod::Fast;
     config.custom_setup = Box::new(move |_| {
         let settings = settings.clone();
         Box::pin(async move { connect(&settings).await })

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_dataplane::{CallerTable, Condition};
+use mesh_dataplane::{CallerTable, Condition, Readiness};
 use mesh_identity::SpiffeId;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
+use super::edge::Shedding;
 use super::{Chassis, HEALTH, LOOK_EVERY, Loop, REFLECTION, Running};
 use crate::caller::Caller;
-use crate::db::{Database, Tx};
+use crate::db::{Database, Share, Tx};
 use crate::error::{Chain, Error};
 use crate::jwt::Authenticated;
 use crate::outbox::Relay;
@@ -20,6 +23,11 @@ use crate::unreadable::Readable;
 /// How long calls are still taken while tasks that run come to their end. Together with the grace
 /// of the connections it is below what a platform waits before it kills.
 const WRITERS_FIRST: Duration = Duration::from_secs(8);
+
+/// How long the first call is put off for the database; one that is away is no reason not to start.
+const WARM_UP_MAX: Duration = Duration::from_secs(3);
+/// Connections that wait for the first calls of the edge.
+const WARM: usize = 8;
 
 pub(super) async fn serve(
     mut chassis: Chassis,
@@ -41,8 +49,11 @@ pub(super) async fn serve(
     let verifier = chassis.verifier();
     let routes = std::mem::take(&mut chassis.routes).routes().prepare();
     let service = Authenticated::new(Readable(routes), verifier);
+    let admission = chassis.database.admission();
+    let service = Shedding::new(service, admission, chassis.settings.service());
     // The readiness of everything behind it is registered before the first probe can be answered.
     let background = Background::new(&mut chassis);
+    let _ = tokio::time::timeout(WARM_UP_MAX, warm_up(&chassis.database)).await;
     let serving = chassis
         .workload
         .serve(service, with_operations(callers))
@@ -60,17 +71,9 @@ pub(super) async fn serve(
     let finished = tokio::spawn(async move {
         let stops = Stops::default();
         let background = tokio::spawn(background.run(stops.clone()));
-        let report = tokio::spawn(async move {
-            readiness.ready().await;
-            for name in names {
-                health
-                    .set_service_status(name, tonic_health::ServingStatus::Serving)
-                    .await;
-            }
-        });
+        let report = tokio::spawn(report(health, names, readiness));
         shutdown.cancelled().await;
         staying.unmet("the service has been told to stop");
-        report.abort();
         // Events and tasks first, while calls are still served: a slow task must not widen the
         // gap between this process and the next one at the same address.
         stops.writers.cancel();
@@ -82,6 +85,7 @@ pub(super) async fn serve(
         if let Err(error) = background.await {
             tracing::error!(%error, "background work ended badly");
         }
+        report.abort();
         drop(workload);
         tracing::info!("ended");
     });
@@ -181,15 +185,51 @@ impl Background {
     }
 }
 
+/// Opens some connections. The calls that waited for a process to replace another one come all at
+/// once; they should not find a pool that makes them wait again.
+async fn warm_up(database: &Database) {
+    let looks = (0..WARM).map(|_| {
+        let database = database.clone();
+        async move { Share::Edge.scope(look(&database)).await }
+    });
+    for look in tokio::task::JoinSet::from_iter(looks).join_all().await {
+        if let Err(error) = look {
+            tracing::info!(error = %Chain(&error), "starting without the database");
+            return;
+        }
+    }
+}
+
+async fn look(database: &Database) -> Result<(), Error> {
+    let look = database.read(async |tx: &mut Tx| {
+        use diesel_async::RunQueryDsl;
+        diesel::sql_query("select 1").execute(tx.conn()).await?;
+        Ok::<(), Error>(())
+    });
+    look.await
+}
+
+/// Keeps gRPC's health in step with readiness: a caller that asks is told the same as a platform.
+async fn report(health: HealthReporter, names: Vec<&'static str>, readiness: Readiness) {
+    loop {
+        readiness.ready().await;
+        tell(&health, &names, ServingStatus::Serving).await;
+        readiness.not_ready().await;
+        tell(&health, &names, ServingStatus::NotServing).await;
+    }
+}
+
+async fn tell(health: &HealthReporter, names: &[&'static str], status: ServingStatus) {
+    // The empty name is the process as a whole.
+    for name in names.iter().chain(&[""]) {
+        health.set_service_status(name, status).await;
+    }
+}
+
 /// Keeps readiness in step with the database.
 async fn watch(database: Database, up: Condition) {
     loop {
-        let look = database.read(async |tx: &mut Tx| {
-            use diesel_async::RunQueryDsl;
-            diesel::sql_query("select 1").execute(tx.conn()).await?;
-            Ok::<(), Error>(())
-        });
-        match look.await {
+        match look(&database).await {
             Ok(()) => up.met(),
             Err(error) => up.unmet(Chain(&error).to_string()),
         }
