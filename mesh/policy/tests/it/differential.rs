@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use mesh_api::AuthorizationPolicy;
+
 use crate::case::Case;
 use crate::engine::{Compiled, Said};
-use crate::generate::{self, Shape};
+use crate::generate::{self, Random, Shape};
 use crate::naive::{self, Matched, Verdict};
 use crate::{keep, shrink};
 
@@ -21,6 +23,9 @@ const REQUESTS_OF_A_CASE: usize = 50;
 
 /// Differences that are printed: the first ones say enough.
 const TOLD_MAX: usize = 5;
+
+/// Of how many cases one is also built up policy by policy.
+const GROWN_EVERY: u64 = 10;
 
 #[test]
 fn engine_and_naive_evaluator_agree_on_random_cases() {
@@ -46,10 +51,17 @@ fn engine_and_naive_evaluator_agree_on_random_cases() {
     let mut seed = first;
     for _ in 0..pairs / REQUESTS_OF_A_CASE {
         let case = generate::case(seed, shape);
-        match difference(&case, &mut decisions) {
+        let grown = || {
+            if seed.is_multiple_of(GROWN_EVERY) {
+                grows(&case, seed)
+            } else {
+                Ok(())
+            }
+        };
+        match difference(&case, &mut decisions).and_then(|()| grown()) {
             Ok(()) => {}
             Err(_) if differences.len() >= TOLD_MAX => break,
-            Err(_) => differences.push(tell(seed, &case)),
+            Err(what) => differences.push(format!("{what}\n{}", tell(seed, &case))),
         }
         seed += 1;
     }
@@ -81,6 +93,9 @@ pub(crate) fn ask(case: &Case) {
     let engine = Compiled::of(case);
     for request in &case.requests {
         engine.decide(request);
+        engine
+            .explain(request)
+            .expect("explaining says what deciding says");
     }
 }
 
@@ -98,12 +113,53 @@ fn difference(case: &Case, decisions: &mut [usize; 3]) -> Result<(), String> {
         let verdict = naive::decide(case, request);
         let said = engine.decide(request);
         compare(&verdict, &said).map_err(|what| format!("{what}\n{verdict:?}\n{said:?}"))?;
+        engine.explain(request)?;
         let place = ["ALLOW", "DENY", "CUSTOM"]
             .iter()
             .position(|name| *name == verdict.decision);
         decisions[place.expect("one of three")] += 1;
     }
     Ok(())
+}
+
+/// An engine that came about by changes, one policy at a time and in another order, says what one
+/// says that was compiled at once.
+fn grows(case: &Case, seed: u64) -> Result<(), String> {
+    let random = &mut Random::new(seed);
+    let at_once = Compiled::of(case);
+    let policies = &case.set.authorization_policies;
+    let mut start = case.clone();
+    start
+        .set
+        .authorization_policies
+        .retain(|_| random.chance(30));
+    let mut grown = Compiled::of(&start).0;
+    for policy in &policies[..policies.len() / 2] {
+        grown = grown.without(&policy.meta.namespace, &policy.meta.name);
+    }
+    for _ in 0..policies.len() {
+        let policy = &policies[random.below(policies.len())];
+        // Something else under its name first: it must leave nothing behind.
+        let mut other = random_policy(policies, random);
+        other.meta.clone_from(&policy.meta);
+        grown = grown.with(&other).with(policy);
+    }
+    for policy in policies {
+        grown = grown.with(policy);
+    }
+    let grown = Compiled(grown);
+    for request in &case.requests {
+        let (once, later) = (at_once.decide(request), grown.decide(request));
+        if once != later {
+            return Err(format!("compiled at once {once:?}, grown {later:?}"));
+        }
+        grown.explain(request)?;
+    }
+    Ok(())
+}
+
+fn random_policy(from: &[AuthorizationPolicy], random: &mut Random) -> AuthorizationPolicy {
+    from[random.below(from.len())].clone()
 }
 
 /// Whether the engine says what the verdict says.

@@ -1,10 +1,13 @@
 //! The engine as the tests see it: a case compiled, a request lent to it, its answer in plain words.
 
-use mesh_policy::{Destination, Engine, Http, Jwt, Source, Verdict};
+use mesh_policy::{Destination, Engine, Http, Jwt, RuleProof, Source, Verdict};
 use serde_json::Value;
 
 use crate::case::{Case, Request};
 use crate::naive::Matched;
+
+/// Rules that a proof shows of those that miss.
+const NEAREST_MAX: usize = 3;
 
 /// The engine of a case.
 pub(crate) struct Compiled(pub(crate) Engine);
@@ -35,6 +38,42 @@ impl Compiled {
 
     pub(crate) fn decide(&self, request: &Request) -> Said {
         with(request, |request| Said::of(&self.0.decide(request)))
+    }
+}
+
+impl Compiled {
+    /// Whether the proof of a decision proves what was decided.
+    pub(crate) fn explain(&self, request: &Request) -> Result<(), String> {
+        with(request, |request| {
+            let decision = self.0.decide(request);
+            let proof = self.0.explain(request, NEAREST_MAX);
+            if proof.decision != decision {
+                return Err(format!(
+                    "explained {:?}, decided {decision:?}",
+                    proof.decision
+                ));
+            }
+            let then = match &decision.verdict {
+                Verdict::Custom { then, .. } => *then,
+                Verdict::Allow | Verdict::Deny => None,
+            };
+            let named: Vec<_> = decision.by.into_iter().chain(then).collect();
+            let proved: Vec<_> = proof.decided.iter().map(|proof| proof.rule).collect();
+            if named != proved {
+                return Err(format!("decided by {named:?}, proved by {proved:?}"));
+            }
+            if let Some(odd) = proof.decided.iter().find(|proof| !proof.matches) {
+                return Err(format!("decides and does not match: {odd:?}"));
+            }
+            let no_miss = |proof: &&RuleProof<'_>| {
+                proof.matches || (!proof.is_void && proof.first_failure().is_none())
+            };
+            match proof.nearest.iter().find(no_miss) {
+                Some(odd) => Err(format!("misses without a reason: {odd:?}")),
+                None if proof.nearest.len() > NEAREST_MAX => Err("too many misses".to_owned()),
+                None => Ok(()),
+            }
+        })
     }
 }
 

@@ -5,6 +5,9 @@ use std::collections::HashMap;
 
 use regex::bytes::Regex;
 
+/// Compiled expressions that are kept: the alphabets need fewer, a fuzzer would make ever more.
+const COMPILED_MAX: usize = 2_000;
+
 thread_local! {
     static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default();
 }
@@ -43,6 +46,9 @@ fn affix(pattern: &str, text: &[u8]) -> bool {
 /// Whether the expression matches the whole text.
 pub(crate) fn full_match(expression: &str, text: &[u8]) -> bool {
     COMPILED.with_borrow_mut(|compiled| {
+        if compiled.len() >= COMPILED_MAX {
+            compiled.clear();
+        }
         let regex = compiled.entry(expression.to_owned()).or_insert_with(|| {
             Regex::new(&format!(r"\A(?:{expression})\z")).expect("Istio's expressions are valid")
         });
