@@ -26,6 +26,8 @@ struct Open {
     owner: Uuid,
     kinds: Arc<HashMap<&'static str, Slots>>,
     worker: mpsc::UnboundedSender<Handed>,
+    /// The worker comes to its end: nothing more is leased, what was leased is still handed over.
+    closing: bool,
 }
 
 /// How many tasks of one kind may run, and how long a lease of it lasts.
@@ -66,8 +68,16 @@ impl Desk {
             owner,
             kinds,
             worker,
+            closing: false,
         });
         receiver
+    }
+
+    /// Leases nothing more for this worker.
+    pub(super) fn begin_to_close(&self, owner: Uuid) {
+        if let Some(open) = self.lock().as_mut().filter(|open| open.owner == owner) {
+            open.closing = true;
+        }
     }
 
     pub(super) fn close(&self, owner: Uuid) {
@@ -80,7 +90,7 @@ impl Desk {
     /// A slot of this process for a task of `kind`, if one is free.
     pub(super) fn reserve(&self, kind: &str) -> Option<Reserved> {
         let open = self.lock();
-        let open = open.as_ref()?;
+        let open = open.as_ref().filter(|open| !open.closing)?;
         let slots = open.kinds.get(kind)?;
         let slot = Arc::clone(&slots.free).try_acquire_owned().ok()?;
         Some(Reserved {

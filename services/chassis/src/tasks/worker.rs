@@ -29,6 +29,7 @@ use crate::vital::vital;
 /// Tasks of one kind that one process runs at once: they wait for others most of the time. Each
 /// kind has its own, so that a callee that hangs stops only those who need it.
 pub(super) const SLOTS: usize = 16;
+const ALL_SLOTS: u32 = SLOTS as u32;
 /// How often due tasks are looked for when nobody wakes the worker: those of other processes, and
 /// times that were far away when they were set.
 pub(super) const POLL: Duration = Duration::from_secs(2);
@@ -98,13 +99,26 @@ impl<H: TaskHandler> Worker<H> {
                 }
             }
         }
-        desk.close(self.owner);
-        handed.close();
-        while let Some(task) = handed.recv().await {
-            self.start(&running, task);
+        desk.begin_to_close(self.owner);
+        loop {
+            tokio::select! {
+                biased;
+                Some(task) = handed.recv() => self.start(&running, task),
+                () = self.idle() => break,
+            }
         }
+        desk.close(self.owner);
         running.close();
         running.wait().await;
+    }
+
+    /// Until every slot is free: no task runs, and no transaction is about to hand one over. Left
+    /// to its lease, it would be late by all of it.
+    async fn idle(&self) {
+        for slots in self.kinds.values() {
+            // Never closed.
+            let _ = slots.free.acquire_many(ALL_SLOTS).await;
+        }
     }
 
     /// Leases what is due and starts it.

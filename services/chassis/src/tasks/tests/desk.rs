@@ -170,3 +170,31 @@ async fn more_tasks_than_slots_all_run() {
     running.await.unwrap();
     assert_eq!(script.runs(), most, "none was run twice");
 }
+
+#[tokio::test]
+async fn a_worker_that_stops_runs_what_a_transaction_has_leased_for_it() {
+    let test = TestDatabase::create(NONE).await;
+    let database = test.database();
+    let script = Script::of([]);
+    let own = testing::background("test").peer().unwrap().clone();
+    let worker = Arc::new(Worker::new(database.clone(), Arc::clone(&script), own));
+    let shutdown = CancellationToken::new();
+    let stopping = tokio::spawn(worker.run(shutdown.clone()));
+    enqueue(&database, NewTask::new("greet", "first")).await;
+    until(&database, "first", TaskState::Done).await;
+
+    let (caller, waiting) = (testing::customer("c1"), database.clone());
+    let write = database.transaction(async move |tx: &mut Tx| {
+        tx.enqueue(&caller, NewTask::new("greet", "last")).await?;
+        shutdown.cancel();
+        // The commit comes when the worker leases nothing more.
+        while waiting.wake().tasks.reserve("greet").is_some() {
+            tokio::task::yield_now().await;
+        }
+        Ok::<_, Error>(())
+    });
+    write.await.unwrap();
+    stopping.await.unwrap();
+    assert_eq!(state(&database, "greet", "last").await, TaskState::Done);
+    assert_eq!(script.runs(), 2);
+}
