@@ -136,7 +136,7 @@ fn prove_rule<'e>(
         action: policy.action.as_str(),
         matches,
         is_void: rule.is_void(context, policy.restricts()),
-        clauses: trace.clauses,
+        clauses: trace.clauses(),
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Place {
 pub(crate) trait Recorder {
     /// Whether to go on after the answer is clear, so that the rest is seen, too.
     const SEES_ALL: bool;
+    /// Conditions of a place follow; a source or operation may have none.
+    fn clause(&mut self, place: Place);
     fn condition(&mut self, place: Place, condition: &Condition, holds: Holds);
 }
 
@@ -53,6 +55,7 @@ pub(crate) struct Silent;
 
 impl Recorder for Silent {
     const SEES_ALL: bool = false;
+    fn clause(&mut self, _: Place) {}
     fn condition(&mut self, _: Place, _: &Condition, _: Holds) {}
 }
 
@@ -119,6 +122,7 @@ impl Clause {
         recorder: &mut R,
     ) -> bool {
         let mut all = true;
+        recorder.clause(place);
         for condition in &self.0 {
             let holds = if context.is_tcp() && condition.is_http_only() {
                 Holds::Skipped

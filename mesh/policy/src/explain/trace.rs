@@ -8,7 +8,7 @@ use crate::rule::{Holds, Place, Recorder};
 /// Everything, in words.
 pub(super) struct Trace<'t> {
     context: &'t Context<'t>,
-    pub(super) clauses: Vec<ClauseProof>,
+    clauses: Vec<ClauseProof>,
 }
 
 /// How many conditions keep a rule from matching.
@@ -30,24 +30,34 @@ impl<'t> Trace<'t> {
             clauses: Vec::new(),
         }
     }
+
+    /// A rule without `when` has no such clause.
+    pub(super) fn clauses(mut self) -> Vec<ClauseProof> {
+        self.clauses
+            .retain(|clause| clause.place != Place::When || !clause.conditions.is_empty());
+        self.clauses
+    }
 }
 
 impl Recorder for Trace<'_> {
     const SEES_ALL: bool = true;
 
-    fn condition(&mut self, place: Place, condition: &Condition, holds: Holds) {
+    fn clause(&mut self, place: Place) {
+        self.clauses.push(ClauseProof {
+            place,
+            conditions: Vec::new(),
+        });
+    }
+
+    fn condition(&mut self, _: Place, condition: &Condition, holds: Holds) {
         let proof = ConditionProof {
             field: condition.label(),
             values: condition.values(),
             actual: condition.actual(self.context),
             holds,
         };
-        match self.clauses.last_mut() {
-            Some(clause) if clause.place == place => clause.conditions.push(proof),
-            _ => self.clauses.push(ClauseProof {
-                place,
-                conditions: vec![proof],
-            }),
+        if let Some(clause) = self.clauses.last_mut() {
+            clause.conditions.push(proof);
         }
     }
 }
@@ -76,11 +86,12 @@ impl Nearness {
 impl Recorder for Nearness {
     const SEES_ALL: bool = true;
 
-    fn condition(&mut self, place: Place, _: &Condition, holds: Holds) {
-        if self.place != Some(place) {
-            self.close();
-            self.place = Some(place);
-        }
+    fn clause(&mut self, place: Place) {
+        self.close();
+        self.place = Some(place);
+    }
+
+    fn condition(&mut self, _: Place, _: &Condition, holds: Holds) {
         self.failures += usize::from(holds == Holds::No);
     }
 }
