@@ -12,11 +12,11 @@ use crate::generate::{self, Random, Shape};
 use crate::naive::{self, Matched, Verdict};
 use crate::{keep, shrink};
 
-/// Pairs of policies and request that CI compares; `POLICY_PAIRS` is for more.
-const PAIRS: usize = 150_000;
+/// Pairs of policies and request that every run compares; `POLICY_PAIRS` is for more, or less.
+const PAIRS: usize = 1_000_000;
 
 /// Pairs when `TRADEWIND_SOAK_SECONDS` is set.
-const SOAK_PAIRS: usize = 2_000_000;
+const SOAK_PAIRS: usize = 10_000_000;
 
 /// Requests of a compiled set of policies.
 const REQUESTS_OF_A_CASE: usize = 50;
