@@ -7,12 +7,14 @@ is what an idle shop uses anyway.
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 from tradewind.console import say, show
 from tradewind.instance import SERVICES
-from tradewind_bench import statements
+from tradewind_bench import replay, statements
 from tradewind_bench.counters import STATISTICS_SECONDS, Counters
 from tradewind_bench.report import Report, table
 from tradewind_bench.shopfront import Shopfront
@@ -23,6 +25,7 @@ WORKERS = 4  # customers at a time while costs are counted
 IDLE_ORDERS, IDLE_ORDERS_QUICK = 60, 10
 IDLE_PAUSE_SECONDS = 0.3
 SATURATION_WORKERS = (8, 32)
+HALF = 0  # customers of the last window: as many as it takes for half of the best rate
 SATURATION_SECONDS, SATURATION_SECONDS_QUICK = 20, 5
 RUST = (*SERVICES, "meshd", "gateway-agent")
 
@@ -33,7 +36,9 @@ def run(report: Report) -> None:
         say("warming up")
         shop.orders(WARM_ORDERS_QUICK if report.quick else WARM_ORDERS, WORKERS)
         shop.settle()
-        rounds = [_round(shop, report) for _ in range(report.rounds)]
+        with tempfile.TemporaryDirectory() as folder:
+            files = _record(shop, Path(folder))
+            rounds = [_round(shop, report, files) for _ in range(report.rounds)]
         report.keep("rounds", rounds)
         _cost_table(rounds)
         report.keep("statements", _statements(shop))
@@ -41,8 +46,18 @@ def run(report: Report) -> None:
         report.keep("saturation", _saturation(shop, report))
 
 
-def _round(shop: Shopfront, report: Report) -> dict[str, Any]:
-    """One window with orders and one of the same length without; per order."""
+def _record(shop: Shopfront, folder: Path) -> dict[str, Path]:
+    """The statements of one order, for pgbench."""
+    lines = statements.lines_of_one_order(shop)
+    files = {}
+    for database, script in replay.scripts(lines, shop.fixed_ids()).items():
+        files[database] = folder / f"{database}.sql"
+        files[database].write_text(script)
+    return files
+
+
+def _round(shop: Shopfront, report: Report, files: dict[str, Path]) -> dict[str, Any]:
+    """One window with orders, one of the same length without, one with their statements alone."""
     count = ORDERS_QUICK if report.quick else ORDERS
     say(f"counting the cost of {count} orders")
     time.sleep(STATISTICS_SECONDS)
@@ -61,6 +76,9 @@ def _round(shop: Shopfront, report: Report) -> dict[str, Any]:
     per_order["transactions that write"] = (busy.writes - idle.writes) / count
     per_order["WAL bytes"] = (busy.wal_bytes - idle.wal_bytes) / count
     per_order["WAL fsyncs"] = (busy.wal_fsyncs - idle.wal_fsyncs) / count
+    replayed = _replay(shop, files, count, idle.cpu_seconds["postgres"] / length)
+    per_order["CPU ms postgres, pgbench alone"] = replayed
+    per_order["CPU postgres / pgbench alone"] = per_order["CPU ms postgres"] / replayed
     rust = sum(per_order[f"CPU ms {name}"] for name in RUST)
     per_order["CPU ms all Rust services"] = rust
     per_order["CPU Rust / PostgreSQL"] = rust / per_order["CPU ms postgres"]
@@ -72,6 +90,16 @@ def _round(shop: Shopfront, report: Report) -> dict[str, Any]:
         "WAL bytes/s": idle.wal_bytes / length,
     }
     return {"orders": count, "seconds": length, "per_order": per_order, "idle": idle_rate}
+
+
+def _replay(shop: Shopfront, files: dict[str, Path], count: int, idle: float) -> float:
+    """CPU ms of PostgreSQL for the statements of one order; `idle` is what it uses per second."""
+    time.sleep(STATISTICS_SECONDS)
+    began, first = time.monotonic(), Counters.of(shop)
+    replay.run(shop, files, WORKERS, count // WORKERS)
+    used = Counters.of(shop).since(first).cpu_seconds["postgres"]
+    used -= idle * (time.monotonic() - began)
+    return used * 1000 / (count // WORKERS * WORKERS)
 
 
 def _cost_table(rounds: list[dict[str, Any]]) -> None:
@@ -121,13 +149,20 @@ def _idle(shop: Shopfront, report: Report) -> dict[str, Any]:
 
 
 def _saturation(shop: Shopfront, report: Report) -> list[dict[str, Any]]:
-    """Closed loops of ever more customers: orders PAID per second, and how long each took."""
-    results = []
-    for workers in SATURATION_WORKERS:
+    """Closed loops of ever more customers, then half of the best rate: orders PAID per second, and
+    how long each took."""
+    results: list[dict[str, Any]] = []
+    for workers in (*SATURATION_WORKERS, HALF):
         seconds = SATURATION_SECONDS_QUICK if report.quick else SATURATION_SECONDS
-        say(f"{workers} customers order for {seconds} s")
         began, shed = time.time(), shop.shed
-        shop.orders_until(time.monotonic() + seconds, workers)
+        end = time.monotonic() + seconds
+        if workers == HALF:
+            rate = max(each["paid_per_second"] for each in results) / 2
+            say(f"{rate:.0f} orders per second for {seconds} s")
+            shop.orders_paced(end, max(rate, 1.0), max(SATURATION_WORKERS))
+        else:
+            say(f"{workers} customers order for {seconds} s")
+            shop.orders_until(end, workers)
         accepted_until = time.time()
         shop.settle()
         [[accepted, paid, p50, p99]] = shop.sql(
@@ -146,7 +181,7 @@ def _saturation(shop: Shopfront, report: Report) -> list[dict[str, Any]]:
             "paid_ms_p50": float(p50) * 1000, "paid_ms_p99": float(p99) * 1000,
         })
     table(
-        "closed loops: orders per second, place → PAID in ms",
+        "closed loops, then half of the best rate: orders per second, place → PAID in ms",
         results[0], [[f"{value:.0f}" for value in each.values()] for each in results],
     )
     return results

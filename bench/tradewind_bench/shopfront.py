@@ -112,6 +112,25 @@ class Shopfront:
         """Places orders, `workers` at a time, until `time.monotonic()` is `end`."""
         self._with_workers(workers, lambda: time.monotonic() < end)
 
+    def orders_paced(self, end: float, per_second: float, workers: int) -> None:
+        """Places orders at a steady rate until `end`, however long each takes."""
+        turn = threading.Lock()
+        began, placed = time.monotonic(), 0
+
+        def more() -> bool:
+            nonlocal placed
+            with turn:
+                placed += 1
+                due = began + placed / per_second
+            time.sleep(max(0.0, due - time.monotonic()))
+            return due < end
+
+        self._with_workers(workers, more)
+
+    def fixed_ids(self) -> set[str]:
+        """Ids that every order has in common."""
+        return {self._product}
+
     def settle(self) -> None:
         """Waits until every order that was placed has its last mail."""
         deadline = time.monotonic() + SETTLED_WITHIN_SECONDS

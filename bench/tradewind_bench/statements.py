@@ -19,6 +19,20 @@ _ENDS = ("commit", "rollback")
 _WRITES = re.compile(r"\b(insert|update|delete)\b")
 
 
+def lines_of_one_order(shop: Shopfront) -> list[str]:
+    """What PostgreSQL logs while one order runs from POST to its last mail and mark."""
+    _log(shop, "all")
+    try:
+        start = _size(shop)
+        shop.order(shop.customer())
+        shop.settle()
+        time.sleep(SECONDS / 2)
+        end = _size(shop)
+    finally:
+        _log(shop, "none")
+    return _lines(shop, start, end)
+
+
 def of_one_order(shop: Shopfront) -> list[dict[str, Any]]:
     """Each kind of transaction with its count; what an idle shop does as well is left out.
 
@@ -59,12 +73,9 @@ def _size(shop: Shopfront) -> int:
 
 def _transactions(shop: Shopfront, start: int, end: int) -> Counter[tuple[str, str]]:
     """(database, statements) → how often, between two places of the log."""
-    with (shop.instance.logs / "postgres.log").open("rb") as file:
-        file.seek(start)
-        lines = file.read(end - start).decode(errors="replace").splitlines()
     open_ones: dict[str, list[str]] = {}
     found: Counter[tuple[str, str]] = Counter()
-    for line in lines:
+    for line in _lines(shop, start, end):
         match = _LINE.match(line)
         if match is None or match[2] == "postgres":
             continue
@@ -80,6 +91,12 @@ def _transactions(shop: Shopfront, start: int, end: int) -> Counter[tuple[str, s
         else:
             found[database, _short(verb, statement)] += 1
     return found
+
+
+def _lines(shop: Shopfront, start: int, end: int) -> list[str]:
+    with (shop.instance.logs / "postgres.log").open("rb") as file:
+        file.seek(start)
+        return file.read(end - start).decode(errors="replace").splitlines()
 
 
 def _short(verb: str, statement: str) -> str:

@@ -57,8 +57,9 @@ struct VersionRow {
 }
 
 /// Whether anything is parked with one of the keys: poison that stops it, or a gap to be closed.
-const PARKED: &str = "select id from parked_event join unnest($2::text[], $3::text[]) as keys (topic, key) \
-    using (topic, key) where consumer_group = $1 limit 1";
+const PARKED: &str = "select id from parked_event \
+    join unnest($2::text[], $3::text[]) as keys (topic, key) using (topic, key) \
+    where consumer_group = $1 limit 1";
 
 const INSERT: &str = "insert into inbox (consumer_group, event_id, event_type, aggregate_type, \
         aggregate_id, aggregate_version) \

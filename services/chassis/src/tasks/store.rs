@@ -122,16 +122,19 @@ const INSERT: &str = "insert into task \
      traceparent, tracestate, lease_owner, state, attempt, lease_epoch, lease_until) \
     select $1::uuid, $2, $3, $4::jsonb, coalesce($5::timestamptz, now()), $6, $7::uuid, \
         $8::uuid, $9, $10, $11::uuid, \
-        case when $11 is null then 'READY' else 'LEASED' end, \
-        case when $11 is null then 0 else 1 end, case when $11 is null then 0 else 1 end, \
-        case when $11 is null then null else clock_timestamp() + make_interval(secs => $12) end \
+        case when $11::uuid is null then 'READY' else 'LEASED' end, \
+        case when $11::uuid is null then 0 else 1 end, \
+        case when $11::uuid is null then 0 else 1 end, \
+        case when $11::uuid is null then null \
+            else clock_timestamp() + make_interval(secs => $12) end \
     on conflict on constraint task_kind_subject do nothing \
     returning created_at";
 
 /// So many of each kind, the oldest first. A task whose lease ran out is as good as ready: its
 /// worker is gone or too slow.
 const LEASE: &str = "with wanted as ( \
-        select * from unnest($1::text[], $2::bigint[], $3::double precision[]) as kinds (kind, most, seconds)), \
+        select * from unnest($1::text[], $2::bigint[], $3::double precision[]) \
+            as kinds (kind, most, seconds)), \
     due as ( \
         select one.*, seconds from wanted cross join lateral ( \
             select id, state as was from task \
