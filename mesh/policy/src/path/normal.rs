@@ -122,6 +122,7 @@ fn leave_segment(out: &mut Vec<u8>) {
 /// Writes the segment at the start with its slash, and tells how long it was.
 fn copy_segment(bytes: &[u8], out: &mut Vec<u8>) -> usize {
     let mut at = 0;
+    let mut bare_percent = None;
     while let Some(&byte) = bytes.get(at) {
         at += 1;
         if is_slash(byte) {
@@ -132,6 +133,13 @@ fn copy_segment(bytes: &[u8], out: &mut Vec<u8>) -> usize {
             Some(decoded) => {
                 out.push(decoded);
                 at += 2;
+                if let Some(percent) = bare_percent {
+                    keep_apart(out, percent, bytes.get(at));
+                }
+            }
+            None if byte == b'%' && escape(&bytes[at - 1..]).is_none() => {
+                bare_percent = Some(out.len());
+                out.push(byte);
             }
             None if is_escaped(byte) => push_escaped(byte, out),
             None => out.push(byte),
@@ -140,14 +148,28 @@ fn copy_segment(bytes: &[u8], out: &mut Vec<u8>) -> usize {
     at
 }
 
+/// A `%` that stood for itself is encoded where what was decoded behind it would make it the begin
+/// of an escape: `%%300` must not become `%00`.
+fn keep_apart(out: &mut Vec<u8>, percent: usize, next: Option<&u8>) {
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let behind = (out.get(percent + 1), out.get(percent + 2).or(next));
+    if out.len() - percent <= 3 && is_digit(behind.0) && is_digit(behind.1) {
+        out.splice(percent..=percent, *b"%25");
+    }
+}
+
 /// The character that `%XX` at the start stands for, if it needs no encoding anywhere.
 fn unreserved(bytes: &[u8]) -> Option<u8> {
+    escape(bytes).filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte))
+}
+
+/// What `%XX` at the start stands for.
+fn escape(bytes: &[u8]) -> Option<u8> {
     let &[b'%', high, low, ..] = bytes else {
         return None;
     };
     let digit = |byte: u8| char::from(byte).to_digit(16);
-    let byte = u8::try_from(digit(high)? * 16 + digit(low)?).ok()?;
-    (byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)).then_some(byte)
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 fn push_escaped(byte: u8, out: &mut Vec<u8>) {

@@ -78,6 +78,33 @@ fn engine_and_naive_evaluator_agree_on_random_cases() {
     }
 }
 
+/// The paths that a live Envoy told of, each as the only one that is allowed.
+#[test]
+fn engine_sees_every_path_as_envoy_made_it() {
+    use mesh_api::PathNormalization::{Base, DecodeAndMergeSlashes, MergeSlashes, None};
+    let told: Vec<[String; 4]> = serde_json::from_str(include_str!("envoy-paths.json")).unwrap();
+    let mut wrong = Vec::new();
+    for paths in &told {
+        for (mode, made) in [None, Base, MergeSlashes, DecodeAndMergeSlashes]
+            .iter()
+            .zip(paths)
+        {
+            let path = made.split('?').next().unwrap_or_default();
+            if path.starts_with('*') || path.ends_with('*') {
+                continue; // no value says exactly this
+            }
+            let mut case = generate::path_case(path, *mode);
+            if let Some(http) = &mut case.requests[0].http {
+                http.path.clone_from(&paths[0]);
+            }
+            if Compiled::of(&case).decide(&case.requests[0]).decision != "ALLOW" {
+                wrong.push(format!("{mode:?} {:?} is not {path:?}", paths[0]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Panics where the two differ.
 pub(crate) fn check(case: &Case) {
     let mut decisions = [0; 3];

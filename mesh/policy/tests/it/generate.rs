@@ -8,11 +8,11 @@ mod words;
 use std::collections::BTreeMap;
 
 use mesh_api::{
-    ExtAuthz, ExtensionProvider, MeshSettings, Meta, PathNormalization, PolicySet, ProviderKind,
-    RequestAuthentication, Workload,
+    AuthorizationPolicy, ExtAuthz, ExtensionProvider, MeshSettings, Meta, Operation,
+    PathNormalization, PolicySet, ProviderKind, RequestAuthentication, Rule, Workload,
 };
 
-use crate::case::Case;
+use crate::case::{Case, Http};
 pub(crate) use requests::request;
 
 /// SplitMix64: small, and enough to spread cases.
@@ -46,6 +46,42 @@ pub(crate) fn case(seed: u64, shape: Shape) -> Case {
         settings,
         requests,
     }
+}
+
+/// One ALLOW policy for one path, and a request for it.
+pub(crate) fn path_case(path: &str, mode: PathNormalization) -> Case {
+    let mut case = case(
+        0,
+        Shape {
+            live: true,
+            requests: 1,
+        },
+    );
+    let operation = Operation {
+        paths: vec![path.to_owned()],
+        ..Operation::default()
+    };
+    case.workload.namespace = "foo".to_owned();
+    case.settings.path_normalization = mode;
+    case.set.authorization_policies = vec![AuthorizationPolicy {
+        meta: Meta {
+            name: "path".to_owned(),
+            namespace: "foo".to_owned(),
+            ..Meta::default()
+        },
+        rules: vec![Rule {
+            to: vec![operation],
+            ..Rule::default()
+        }],
+        ..AuthorizationPolicy::default()
+    }];
+    case.requests[0].http = Some(Http {
+        method: "GET".to_owned(),
+        host: Some("httpbin.foo".to_owned()),
+        path: path.to_owned(),
+        headers: Vec::new(),
+    });
+    case
 }
 
 fn settings(random: &mut Random) -> MeshSettings {

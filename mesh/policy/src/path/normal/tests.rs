@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::normalize;
 
 /// What Envoy 1.40 made of each path: with BASE, MERGE_SLASHES and DECODE_AND_MERGE_SLASHES.
-const ENVOY: [(&str, &str, &str, &str); 47] = [
+const ENVOY: [(&str, &str, &str, &str); 51] = [
     ("/a/../b", "/b", "/b", "/b"),
     ("/a/%2e%2e/b", "/b", "/b", "/b"),
     ("/a/.%2E/b", "/b", "/b", "/b"),
@@ -58,6 +58,10 @@ const ENVOY: [(&str, &str, &str, &str); 47] = [
         "/a%22%3C%3E%5E%60%7B%7C%7D",
     ),
     ("/a//..;/b", "/a/b", "/a/b", "/a/b"),
+    ("/a%%300", "/a%2500", "/a%2500", "/a%2500"),
+    ("/a%3%30%", "/a%2530%", "/a%2530%", "/a%2530%"),
+    ("/a%%41%", "/a%A%", "/a%A%", "/a%A%"),
+    ("/a%g%30%30", "/a%g00", "/a%g00", "/a%g00"),
 ];
 
 #[test]
