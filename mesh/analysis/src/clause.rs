@@ -182,6 +182,11 @@ impl<'p> Reading<'p> {
     pub(crate) fn pattern(&self, attribute: Attribute<'_>, value: &str) -> Pattern {
         match attribute {
             Attribute::Principal => self.principal(value),
+            Attribute::TrustDomain => match Pattern::text(value) {
+                pattern if !self.has_aliases() || pattern == Pattern::Any => pattern,
+                Pattern::Exact(domain) => Pattern::Exact(self.one_name(&domain).to_owned()),
+                _ => Pattern::Opaque(value.to_owned()),
+            },
             Attribute::ServiceAccount => match value.contains('/') {
                 true => Pattern::Exact(value.to_owned()),
                 false => Pattern::Exact(format!("{}/{value}", self.namespace)),
@@ -206,25 +211,31 @@ impl<'p> Reading<'p> {
     /// An alias of the trust domain stands for all of its names, so one name is compared. Of a
     /// pattern that may stand for several names nothing is known but that `*` is all.
     fn principal(&self, value: &str) -> Pattern {
-        let own = self.settings.trust_domain.as_str();
-        let aliases = &self.settings.trust_domain_aliases;
-        let has_aliases = !aliases.is_empty() || own != "cluster.local";
         let pattern = Pattern::text(value);
-        if !has_aliases || pattern == Pattern::Any {
+        if !self.has_aliases() || pattern == Pattern::Any {
             return pattern;
         }
         match Identity::parse(value) {
             Some(identity) if !value.contains('*') => {
-                let domain = identity.trust_domain;
-                let is_own = domain == own
-                    || domain == "cluster.local"
-                    || aliases.iter().any(|alias| alias == domain);
-                let domain = if is_own { own } else { domain };
+                let domain = self.one_name(identity.trust_domain);
                 let (namespace, account) = (identity.namespace, identity.account);
                 Pattern::Exact(format!("{domain}/ns/{namespace}/sa/{account}"))
             }
             _ => Pattern::Opaque(value.to_owned()),
         }
+    }
+
+    fn has_aliases(&self) -> bool {
+        let settings = self.settings;
+        !settings.trust_domain_aliases.is_empty() || settings.trust_domain != "cluster.local"
+    }
+
+    /// The mesh's own name for its trust domain, by whatever name it is called.
+    fn one_name<'d>(&'d self, domain: &'d str) -> &'d str {
+        let own = self.settings.trust_domain.as_str();
+        let mut aliases = self.settings.trust_domain_aliases.iter();
+        let is_own = domain == "cluster.local" || aliases.any(|alias| alias == domain);
+        if is_own { own } else { domain }
     }
 
     /// What a demand on one part of the identity says of the others.

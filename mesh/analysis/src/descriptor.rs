@@ -19,6 +19,7 @@ const COMMON: [&str; 5] = [
 #[derive(Clone, Debug, Default)]
 pub struct Descriptors {
     routes: Vec<Route>,
+    rpcs: Vec<String>,
 }
 
 /// A descriptor set that cannot be used.
@@ -146,14 +147,22 @@ impl Descriptors {
     /// The gRPC methods of these paths, such as `/demo.v1.Greeter/Greet`, and those that every server
     /// may have.
     pub fn of_methods(paths: impl IntoIterator<Item = String>) -> Self {
+        let rpcs: Vec<String> = paths.into_iter().collect();
         let common = COMMON.into_iter().map(str::to_owned);
-        let routes = paths.into_iter().chain(common).map(|path| Route {
+        let routes = rpcs.iter().cloned().chain(common).map(|path| Route {
             method: "POST".to_owned(),
             path,
         });
         Self {
             routes: routes.collect(),
+            rpcs,
         }
+    }
+
+    /// The paths of the gRPC methods that the descriptors tell of, in their order.
+    #[must_use]
+    pub fn rpcs(&self) -> &[String] {
+        &self.rpcs
     }
 
     pub(crate) fn routes(&self) -> &[Route] {

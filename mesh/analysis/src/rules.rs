@@ -73,8 +73,19 @@ fn contradiction(
         _ => Code::Contradiction,
     };
     let path = format!("spec.rules[{number}]");
+    // On TCP a DENY rule is what is left of it without the fields of HTTP.
+    let is_left_on_tcp = code == Code::DenyOfNothing
+        && reasons
+            .iter()
+            .flatten()
+            .any(|attribute| attribute.is_http());
+    let requests = if is_left_on_tcp {
+        "HTTP request"
+    } else {
+        "request"
+    };
     let message = format!(
-        "no request can match: its demands on the {} exclude each other",
+        "no {requests} can match: its demands on the {} exclude each other",
         noun(attribute)
     );
     findings.add(code, KIND, &policy.meta, path, message);

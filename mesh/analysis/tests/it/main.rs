@@ -3,6 +3,7 @@
 // The shares that are found are worth reading where they are not asserted.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod engine;
 mod mutants;
 mod pages;
 mod shop;

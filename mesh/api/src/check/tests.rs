@@ -309,6 +309,9 @@ fn urls_are_read_as_go_reads_them() {
             "https://",
             "https:a",
             "http://a/%20",
+            "https:%/opaque",
+            "https://a:/",
+            "https://[::1%25eth0]/",
         ],
         &[
             "",
@@ -323,6 +326,15 @@ fn urls_are_read_as_go_reads_them() {
             "http://a/%zz",
             "://a",
             "https://a:80:b",
+            "https://a::80",
+            "https://[::1",
+            "https://[::1]x",
+            "https://[:=:1]:443/",
+            "https://[1.2.3.4]/",
+            "https://u^@a",
+            "https://a[b]",
+            "https://a%20b",
+            "https://a#%2",
         ],
     );
 }
@@ -369,14 +381,19 @@ fn durations_are_those_of_go_in_whole_milliseconds() {
 #[test]
 fn key_sets_need_known_whole_keys() {
     let rsa = r#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#;
-    let ec_private = r#"{"kty":"EC","crv":"P-256","x":"a","y":"b","d":"c"}"#;
-    let set = format!(r#"{{"keys":[{rsa},{ec_private},{{"kty":"oct","k":"a"}}]}}"#);
+    let ec_private = r#"{"kty":"EC","crv":"P-256","x":"aa","y":"bb","d":"cc"}"#;
+    let set = format!(r#"{{"keys":[{rsa},{ec_private},{{"kty":"oct","k":"aa"}}]}}"#);
     assert_eq!(jwks(&set).unwrap(), [1, 2]);
     assert_eq!(jwks(rsa).unwrap(), [0_usize; 0]);
     check(
         "jwks",
         jwks,
-        &[r#"{"keys":[]}"#],
+        &[
+            r#"{"keys":[]}"#,
+            r#"{"keys":[]} and more"#,
+            r#"{"kty":"oct","k":"a+/="}"#,
+            r#"{"kty":"oct","k":"aa_-"}"#,
+        ],
         &[
             "",
             "{}",
@@ -385,7 +402,11 @@ fn key_sets_need_known_whole_keys() {
             r#"{"keys":{}}"#,
             r#"{"keys":[{}]}"#,
             r#"{"kty":"RSA","n":"a"}"#,
-            r#"{"kty":"rsa","n":"a","e":"b"}"#,
+            r#"{"kty":"rsa","n":"aa","e":"bb"}"#,
+            r#"{"kty":"RSA","n":"aa","e":"b"}"#,
+            r#"{"kty":"RSA","n":"aa","e":"bb","d":"c#"}"#,
+            r#"{"kty":"oct","k":"a+_="}"#,
+            r#"{"kty":"oct","k":"aaa=="}"#,
             r#"{"kty":"EC","crv":"P-256","x":"a"}"#,
         ],
     );

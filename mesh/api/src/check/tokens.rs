@@ -1,5 +1,6 @@
 //! What a JWT rule says of keys and times: URLs, durations and key sets, as far as Istio checks them.
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -23,30 +24,28 @@ pub(crate) fn url(value: &str) -> Check {
     if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
         return fault("a URL whose scheme is neither http nor https");
     }
-    let rest = rest.split('#').next().unwrap_or_default();
+    let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    if !has_whole_escapes(fragment) {
+        return fault("a URL with a `%` that is no escape");
+    }
     let rest = rest.split('?').next().unwrap_or_default();
+    // What follows the colon without a slash is opaque to Go, and nothing of it is looked at.
+    if !rest.starts_with('/') {
+        return Ok(());
+    }
     let (authority, path) = match rest.strip_prefix("//") {
         Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
         None => ("", rest),
     };
-    let host_and_port = authority.rsplit('@').next().unwrap_or_default();
-    // The colons of an IPv6 address stand within its brackets.
-    let (host, port) = match host_and_port.rfind([':', ']']) {
-        Some(at) if host_and_port.as_bytes()[at] == b':' => {
-            (&host_and_port[..at], &host_and_port[at + 1..])
-        }
-        _ => (host_and_port, ""),
-    };
-    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
-        return fault("a URL whose port is no number");
+    let (user, host_and_port) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let is_user = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&byte);
+    if !user.bytes().all(is_user) || !has_whole_escapes(user) {
+        return fault("a URL whose user has a character that no user has");
     }
-    if host
-        .bytes()
-        .any(|byte| !byte.is_ascii_alphanumeric() && b" \\^`{|}#?".contains(&byte))
-    {
-        return fault("a URL whose host has a character that no host has");
+    if let Err(message) = host(host_and_port) {
+        return fault(message);
     }
-    if !has_whole_escapes(host) || !has_whole_escapes(path) {
+    if !has_whole_escapes(path) {
         return fault("a URL with a `%` that is no escape");
     }
     Ok(())
@@ -68,8 +67,12 @@ pub(crate) fn duration(value: &str) -> Result<Duration, Fault> {
 /// A JSON web key, or a set of them. Answers which of the keys hold private material.
 pub(crate) fn jwks(value: &str) -> Result<Vec<usize>, Fault> {
     let fault = |message: String| Fault::new(message, "a JSON web key set");
-    let parsed: Value =
-        serde_json::from_str(value).map_err(|error| fault(format!("no JSON: {error}")))?;
+    // Whatever stands behind the first JSON value is not looked at, as in Istio.
+    let mut values = serde_json::Deserializer::from_str(value).into_iter::<Value>();
+    let parsed = match values.next() {
+        Some(parsed) => parsed.map_err(|error| fault(format!("no JSON: {error}")))?,
+        None => return Err(fault("no JSON: nothing at all".to_owned())),
+    };
     let keys = match parsed.get("keys") {
         Some(Value::Array(keys)) => keys.clone(),
         Some(_) => return Err(fault("\"keys\" is no list".to_owned())),
@@ -87,6 +90,43 @@ pub(crate) fn jwks(value: &str) -> Result<Vec<usize>, Fault> {
 }
 
 // === helpers ===
+
+/// A host with an optional port; an IPv6 address stands in brackets.
+fn host(text: &str) -> Result<(), &'static str> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest
+                .rsplit_once(']')
+                .ok_or("a URL whose host lacks a bracket")?;
+            let address = address
+                .split_once("%25")
+                .map_or(address, |(address, _)| address);
+            if address.parse::<Ipv6Addr>().is_err() {
+                return Err("a URL whose brackets hold no IPv6 address");
+            }
+            ("", port)
+        }
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let digits = port.strip_prefix(':');
+    let is_port = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !port.is_empty() && !digits.is_some_and(is_port) {
+        return Err("a URL whose port is no number");
+    }
+    let is_host = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || !byte.is_ascii()
+            || b"-_.~!$&'()*+,;=:]<>\"%".contains(&byte)
+    };
+    // Of a host only bytes beyond ASCII may be escaped.
+    let mut escapes = host.split('%').skip(1);
+    let is_beyond =
+        |escape: &str| escape.starts_with(|digit: char| "89abcdefABCDEF".contains(digit));
+    if !host.bytes().all(is_host) || !has_whole_escapes(host) || !escapes.all(is_beyond) {
+        return Err("a URL whose host has a character that no host has");
+    }
+    Ok(())
+}
 
 /// Go's `time.ParseDuration` without signs: a negative duration is shorter than any we take.
 fn parse_duration(value: &str) -> Option<Duration> {
@@ -148,11 +188,11 @@ fn nanoseconds_of(number: &str, unit: &str) -> Option<u128> {
 /// Whether the key holds private material; an error when it is no key.
 fn is_private_key(key: &Value) -> Result<bool, String> {
     let kind = key.get("kty").and_then(Value::as_str).unwrap_or_default();
-    let required: &[&str] = match kind {
-        "RSA" => &["n", "e"],
-        "EC" => &["crv", "x", "y"],
-        "OKP" => &["crv", "x"],
-        "oct" => &["k"],
+    let (required, optional): (&[&str], &[&str]) = match kind {
+        "RSA" => (&["n", "e"], &["d", "p", "q", "dp", "dq", "qi"]),
+        "EC" => (&["crv", "x", "y"], &["d"]),
+        "OKP" => (&["crv", "x"], &["d"]),
+        "oct" => (&["k"], &[]),
         _ => return Err("\"kty\" is none of RSA, EC, OKP, oct".to_owned()),
     };
     for name in required {
@@ -161,7 +201,36 @@ fn is_private_key(key: &Value) -> Result<bool, String> {
             return Err(format!("a key of {kind} without \"{name}\""));
         }
     }
-    Ok(kind == "oct" || key.get("d").is_some())
+    // The parts of a private key are looked at when it is one.
+    let is_private = key.get("d").is_some();
+    let private_parts = if is_private { optional } else { &[] };
+    let parts = required.iter().chain(private_parts);
+    for name in parts.filter(|name| **name != "crv") {
+        let number = key.get(name).and_then(Value::as_str).unwrap_or_default();
+        if !is_base64(number) {
+            return Err(format!("\"{name}\" is no base64"));
+        }
+    }
+    Ok(kind == "oct" || is_private)
+}
+
+/// Base64 of either alphabet, with padding or without, as the library that Istio uses guesses it.
+fn is_base64(text: &str) -> bool {
+    let text: String = text
+        .chars()
+        .filter(|letter| !"\r\n".contains(*letter))
+        .collect();
+    let letters = text.trim_end_matches('=');
+    let padding = text.len() - letters.len();
+    let is_standard = letters.contains(['+', '/']);
+    let special: &[u8] = if is_standard { b"+/" } else { b"-_" };
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || special.contains(&byte);
+    let has_length = match padding {
+        0 => letters.len() % 4 != 1,
+        1 | 2 => text.len().is_multiple_of(4),
+        _ => false,
+    };
+    has_length && letters.bytes().all(is_letter)
 }
 
 fn has_whole_escapes(text: &str) -> bool {
