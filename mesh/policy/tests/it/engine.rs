@@ -1,6 +1,6 @@
 //! The engine as the tests see it: a case compiled, a request lent to it, its answer in plain words.
 
-use mesh_policy::{Destination, Engine, Http, Jwt, RuleProof, Source, Verdict};
+use mesh_policy::{Destination, Engine, Http, Jwt, Place, RuleProof, Source, Verdict};
 use serde_json::Value;
 
 use crate::case::{Case, Request};
@@ -65,6 +65,10 @@ impl Compiled {
             if let Some(odd) = proof.decided.iter().find(|proof| !proof.matches) {
                 return Err(format!("decides and does not match: {odd:?}"));
             }
+            let all = proof.decided.iter().chain(&proof.nearest);
+            if let Some(odd) = all.clone().find(|proof| proof.matches != adds_up(proof)) {
+                return Err(format!("its parts say otherwise: {odd:?}"));
+            }
             let no_miss = |proof: &&RuleProof<'_>| {
                 proof.matches || (!proof.is_void && proof.first_failure().is_none())
             };
@@ -111,6 +115,22 @@ impl Said {
         }
         said
     }
+}
+
+/// Whether the parts of a proof make a rule that matches: a source, an operation, and all of `when`.
+fn adds_up(proof: &RuleProof<'_>) -> bool {
+    let holds = |is_part: fn(&Place) -> bool| {
+        let mut clauses = proof
+            .clauses
+            .iter()
+            .filter(|clause| is_part(&clause.place))
+            .peekable();
+        clauses.peek().is_none() || clauses.any(|clause| clause.failures().next().is_none())
+    };
+    !proof.is_void
+        && holds(|place| matches!(place, Place::From(_)))
+        && holds(|place| matches!(place, Place::To(_)))
+        && holds(|place| matches!(place, Place::When))
 }
 
 fn matched(matched: mesh_policy::Matched<'_>) -> Matched {
