@@ -1,7 +1,8 @@
 """`make test`: all tests against a whole running Tradewind of their own.
 
 Takes a free instance, starts everything, runs cargo's tests, and leaves nothing behind: no process,
-no data, no lock, whatever happens in between. The last line says how many passed.
+no data, no lock, whatever happens in between. Then, unless only some tests were asked for, three
+minutes of chaos on an instance of their own. The last line says how many passed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 from collections import Counter
 from types import FrameType
 
-from tradewind import build, components, doctor, lifecycle, paths
+from tradewind import build, chaos, components, doctor, lifecycle, paths
 from tradewind import instance as instances
 from tradewind.console import say, show
 from tradewind.instance import Instance
@@ -24,6 +25,9 @@ from tradewind.programs import Options
 # Short, so that certificates rotate several times during the tests.
 SVID_TTL_SECONDS = 60
 OTLP_PORT = 4317
+CHAOS_MINUTES = 3
+# The same faults in every run, so that a failure is the change's; SEED=7 make test for others.
+CHAOS_SEED = 1
 RESULT = re.compile(rb"^test result: \w+\. (\d+) passed; (\d+) failed")
 SOAK_SECONDS = 300  # many lives of a certificate and of every connection
 
@@ -33,9 +37,13 @@ class _Interrupted(Exception):
 
 
 def run(arguments: list[str], soak: bool = False) -> int:
-    """Runs the tests; returns 0 when all passed."""
+    """Runs the tests, then chaos; returns 0 when all passed."""
     counts: Counter[str] = Counter()
+    seed = int(os.environ.get("SEED", CHAOS_SEED))
     status = _tests(arguments, soak, counts)
+    if status == 0 and not arguments:
+        status = chaos.run(chaos.Wanted(seed, CHAOS_MINUTES))
+        counts["failed" if status else "passed"] += 1
     show(f"\n{counts['passed']} passed, {counts['failed']} failed")
     return status
 
