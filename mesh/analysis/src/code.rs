@@ -61,7 +61,7 @@ codes! {
     Duplicate = "TW0004", Error, "A second object of the same kind and name.";
     IstioWarning = "TW0005", Warning, "What Istio accepts with a warning.";
     SelectsNothing = "TW0101", Warning, "A selector that no workload has the labels for.";
-    EmptyNamespace = "TW0102", Warning, "A namespace without workloads.";
+    EmptyNamespace = "TW0102", Hint, "A namespace without workloads.";
     NotForSidecars = "TW0103", Hint, "A policy that is attached to a gateway or waypoint.";
     SpiffeScheme = "TW0201", Error, "A principal that begins with `spiffe://`.";
     ImpossibleValue = "TW0202", Warning, "A value that no request can have.";
@@ -74,6 +74,7 @@ codes! {
     UnknownMethod = "TW0305", Warning, "A method that no RPC of these paths is called with.";
     UnknownPort = "TW0306", Warning, "A port that no selected workload has.";
     NoToken = "TW0307", Warning, "A demand on a token that nobody verifies.";
+    UnlistedCaller = "TW0308", Hint, "A caller of whom no workload is known.";
     Contradiction = "TW0401", Warning, "A rule that cannot match.";
     DenyOfNothing = "TW0402", Warning, "A DENY rule that cannot match.";
     Shadowed = "TW0403", Warning, "A rule that another one makes superfluous.";

@@ -165,6 +165,11 @@ impl Descriptors {
         &self.rpcs
     }
 
+    /// Adds the methods of others.
+    pub fn extend(&mut self, others: Self) {
+        self.routes.extend(others.routes);
+    }
+
     pub(crate) fn routes(&self) -> &[Route] {
         &self.routes
     }

@@ -89,9 +89,16 @@ fn selects(
     let is_root = meta.namespace == world.settings().root_namespace;
     if !is_root && !namespaces.contains(&meta.namespace) {
         let message = format!("no workload lives in namespace \"{}\"", meta.namespace);
-        let suggestion = did_you_mean(&meta.namespace, namespaces.iter().map(String::as_str));
+        let root = world.settings().root_namespace;
+        let known = namespaces.iter().chain([&root]).map(String::as_str);
+        let suggestion = did_you_mean(&meta.namespace, known);
         let path = "metadata.namespace".to_owned();
-        findings.suggest(Code::EmptyNamespace, kind, meta, path, message, suggestion);
+        // Workloads of other namespaces may be listed elsewhere; a name that is nearly one is not.
+        let code = match suggestion.is_empty() {
+            true => Code::EmptyNamespace,
+            false => Code::SelectsNothing,
+        };
+        findings.suggest(code, kind, meta, path, message, suggestion);
         return;
     }
     let all: Vec<&WorkloadEntry> = world

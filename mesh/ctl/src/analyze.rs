@@ -50,9 +50,9 @@ pub(crate) struct Analyze {
     #[arg(long, value_name = "FILE")]
     pub(crate) mesh_config: Option<PathBuf>,
 
-    /// A protobuf FileDescriptorSet of the services.
+    /// Protobuf FileDescriptorSets of all services.
     #[arg(long, value_name = "FILE")]
-    pub(crate) descriptors: Option<PathBuf>,
+    pub(crate) descriptors: Vec<PathBuf>,
 
     /// Ends with 1 for warnings too.
     #[arg(long)]
@@ -137,12 +137,15 @@ fn world(command: &Analyze) -> Result<World, Error> {
     if !problems.is_empty() {
         return Err(Error::Policies(mesh_api::Error { problems }));
     }
-    if let Some(file) = &command.descriptors {
-        let descriptors = Descriptors::from_path(file);
-        world.descriptors = Some(descriptors.map_err(|source| Error::Unreadable {
+    for file in &command.descriptors {
+        let descriptors = Descriptors::from_path(file).map_err(|source| Error::Unreadable {
             path: file.clone(),
             source: Box::new(source),
-        })?);
+        })?;
+        world
+            .descriptors
+            .get_or_insert_default()
+            .extend(descriptors);
     }
     Ok(world)
 }

@@ -140,7 +140,7 @@ impl<'w> Known<'w> {
         if is_foreign && value.contains('/') {
             self.trust_domain(domain, found);
         } else if !identities.iter().any(|identity| fits(identity)) {
-            let message = format!("no workload has an identity that \"{value}\" matches");
+            let message = format!("no known workload has an identity that \"{value}\" matches");
             let bare = value.trim_matches('*');
             let meant = identities.iter().find(|identity| {
                 let distance = mesh_api::nearest(bare, [cut(identity, value)]);
@@ -150,17 +150,31 @@ impl<'w> Known<'w> {
                 Some(meant) => format!("did you mean \"{}\"?", like(value, cut(meant, value))),
                 None => String::new(),
             };
-            found.add(Code::UnknownAccount, message, suggestion);
+            let code = match suggestion.is_empty() {
+                true => Code::UnlistedCaller,
+                false => Code::UnknownAccount,
+            };
+            found.add(code, message, suggestion);
         }
     }
 
+    /// Callers need no entry among the workloads, so an account that is not there is an error only
+    /// where it is nearly one that is.
     fn account(&self, account: &str, found: &mut Found<'_>) {
         if self.accounts.is_empty() || self.accounts.contains(account) {
             return;
         }
-        let message = format!("no workload runs as \"{account}\"");
-        let suggestion = did_you_mean(account, self.accounts.iter().map(String::as_str));
-        found.add(Code::UnknownAccount, message, suggestion);
+        let message = format!("no known workload runs as \"{account}\"");
+        match self.accounts.iter().find(|known| is_nearly(account, known)) {
+            Some(meant) => {
+                found.add(
+                    Code::UnknownAccount,
+                    message,
+                    format!("did you mean \"{meant}\"?"),
+                );
+            }
+            None => found.add(Code::UnlistedCaller, message, String::new()),
+        }
     }
 
     fn namespace(&self, value: &str, found: &mut Found<'_>) {
@@ -169,9 +183,13 @@ impl<'w> Known<'w> {
         if self.namespaces.is_empty() || fits(root) || self.namespaces.iter().any(fits) {
             return;
         }
-        let message = format!("no workload lives in namespace \"{value}\"");
+        let message = format!("no known workload lives in namespace \"{value}\"");
         let suggestion = did_you_mean(value, self.namespaces.iter().map(String::as_str));
-        found.add(Code::UnknownNamespace, message, suggestion);
+        let code = match suggestion.is_empty() {
+            true => Code::UnlistedCaller,
+            false => Code::UnknownNamespace,
+        };
+        found.add(code, message, suggestion);
     }
 
     fn trust_domain(&self, value: &str, found: &mut Found<'_>) {
@@ -190,6 +208,14 @@ impl<'w> Known<'w> {
 
     fn path(&self, value: &str, found: &mut Found<'_>) {
         if self.routes.is_empty() || self.routes.iter().any(|route| route.can_match(value)) {
+            return;
+        }
+        // Of a policy that selects nothing that is said, and its services may be described elsewhere.
+        let policy = found.policy;
+        let selected = self
+            .world
+            .selected(self.policies, &policy.meta, &policy.selector);
+        if self.world.has_workloads(self.policies) && selected.is_empty() {
             return;
         }
         let message = format!("no descriptor has a method that \"{value}\" matches");
@@ -248,6 +274,19 @@ impl<'w> Known<'w> {
 }
 
 // === helpers ===
+
+/// Whether one of two accounts is the other with a typing error in its name or in its namespace.
+fn is_nearly(account: &str, known: &str) -> bool {
+    let (Some((namespace, name)), Some((known_namespace, known_name))) =
+        (account.split_once('/'), known.split_once('/'))
+    else {
+        return false;
+    };
+    let same_namespace = namespace == known_namespace;
+    let near = |word: &str, known: &str| mesh_api::nearest(word, [known]).is_some();
+    (same_namespace && near(name, known_name))
+        || (name == known_name && near(namespace, known_namespace))
+}
 
 fn may_be(methods: &[String], method: &str) -> bool {
     methods.iter().any(|value| {

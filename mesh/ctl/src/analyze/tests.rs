@@ -29,7 +29,7 @@ fn command(folder: &TempDir, text: &str) -> Analyze {
         paths: vec![path],
         workloads: Vec::new(),
         mesh_config: None,
-        descriptors: None,
+        descriptors: Vec::new(),
         strict: false,
         output: Output::Text,
     }
@@ -115,7 +115,7 @@ fn files_that_cannot_be_read_end_with_2() {
     bad.mesh_config = Some(missing.clone());
     assert!(matches!(run(&bad).unwrap_err(), Error::Policies(_)));
     let mut bad = command(&folder, GOOD);
-    bad.descriptors = Some(missing);
+    bad.descriptors = vec![missing];
     assert!(matches!(run(&bad).unwrap_err(), Error::Unreadable { .. }));
 }
 
