@@ -47,8 +47,9 @@ def run(report: Report) -> None:
 
 
 def _record(shop: Shopfront, folder: Path) -> dict[str, Path]:
-    """The statements of one order, for pgbench."""
+    """The statements of one order, for pgbench, and copies of the databases to run them on."""
     lines = statements.lines_of_one_order(shop)
+    replay.copy(shop)
     files = {}
     for database, script in replay.scripts(lines, shop.fixed_ids()).items():
         files[database] = folder / f"{database}.sql"

@@ -29,6 +29,7 @@ _PLACE = re.compile(r"\$(\d+)((?:::[a-z ]+(?:\[\])?)?)")
 _VARIABLE = re.compile(r":[A-Za-z_]")
 # Work of the loops; an idle shop does it as well.
 _LOOPS = ("insert into relay_lease", "with wanted as")
+_COPY = "_replay"  # after a database's name
 _STOCK = 'UPDATE "stock"'
 
 
@@ -62,17 +63,29 @@ def scripts(lines: list[str], fixed: set[str]) -> dict[str, str]:
     }
 
 
+def copy(shop: Shopfront) -> None:
+    """Copies the databases: what pgbench writes must reach neither relay nor worker."""
+    for database in SERVICES:
+        shop.sql("postgres", f"create database {database}{_COPY}")
+        dump = _client(shop, "pg_dump", database)
+        load = _client(shop, "psql", database + _COPY, "--quiet", "--set", "ON_ERROR_STOP=1")
+        text = subprocess.run(dump, env=_environment(shop), capture_output=True, check=True).stdout
+        loaded = subprocess.run(
+            load, env=_environment(shop), input=text, capture_output=True, check=False
+        )
+        if loaded.returncode != 0:
+            raise Failure(f"copy of {database} failed:\n{loaded.stderr.decode()}")
+
+
 def run(shop: Shopfront, files: dict[str, Path], clients: int, times: int) -> None:
-    """Runs the scripts of all databases at once, each `times` times by each of `clients`."""
-    environment = {**os.environ, "PGPASSWORD": secrets_store.read(shop.instance, "postgres.admin")}
+    """Runs the scripts on all copies at once, each `times` times by each of `clients`."""
     running = [
         subprocess.Popen(
-            [
-                str(paths.POSTGRES_BIN / "pgbench"), "--no-vacuum", "--protocol", "prepared",
+            _client(
+                shop, "pgbench", database + _COPY, "--no-vacuum", "--protocol", "prepared",
                 "--client", str(clients), "--transactions", str(times), "--file", str(file),
-                "--host", shop.instance.address("postgres"), "--username", "postgres", database,
-            ],
-            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            ),
+            env=_environment(shop), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         for database, file in files.items()
     ]
@@ -80,6 +93,15 @@ def run(shop: Shopfront, files: dict[str, Path], clients: int, times: int) -> No
     for process, output in zip(running, outputs, strict=True):
         if process.returncode != 0:
             raise Failure(f"pgbench failed:\n{output[-2000:]}")
+
+
+def _client(shop: Shopfront, program: str, database: str, *arguments: str) -> list[str]:
+    place = ("--host", shop.instance.address("postgres"), "--username", "postgres")
+    return [str(paths.POSTGRES_BIN / program), *arguments, *place, database]
+
+
+def _environment(shop: Shopfront) -> dict[str, str]:
+    return {**os.environ, "PGPASSWORD": secrets_store.read(shop.instance, "postgres.admin")}
 
 
 def _entries(lines: list[str]) -> list[str]:
