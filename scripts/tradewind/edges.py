@@ -45,6 +45,7 @@ ONLY = (
     Only("tokio-rustls", ("mesh-*", "echo"), ("shop-e2e",), "services never see TLS"),
     Only("rcgen", ("mesh-*",), ("shop-e2e",), "certificates are the mesh's"),
     Only("envoy-types", ("mesh-xds",), (), "its google.protobuf types stay in one place"),
+    Only("granit-parser", ("mesh-api",), (), "policies are read in one place"),
     Only("shop-proto", ("shop-*",), (), "the mesh must be usable without the shop"),
 )
 
