@@ -163,3 +163,24 @@ fn people_get_a_sentence() {
         "{text}"
     );
 }
+
+#[test]
+fn many_lines_are_answered_in_their_order_with_their_numbers() {
+    let mut lines = String::new();
+    for number in 0..2_000 {
+        lines += &match number % 3 {
+            0 => line("GET", "/"),
+            1 => line("POST", "/"),
+            _ => "{}\n".to_owned(),
+        };
+    }
+    let (answers, bad_lines) = answers(MESH, &lines);
+    assert_eq!((answers.len(), bad_lines), (2_000, 666));
+    for (number, answer) in answers.iter().enumerate() {
+        match number % 3 {
+            0 => assert_eq!(answer["decision"], "ALLOW"),
+            1 => assert_eq!(answer["decision"], "DENY"),
+            _ => assert_eq!(answer["line"], number + 1),
+        }
+    }
+}
