@@ -22,7 +22,7 @@ use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
 
 const TRUST_DOMAIN: &str = "cluster.local";
 const NAMESPACE: &str = "demo";
-/// The end that serves. The echo's caller table names both accounts.
+/// The end that serves. The echo's policy names both accounts.
 pub(crate) const SERVER: &str = "echo";
 /// The end that calls.
 pub(crate) const CLIENT: &str = "debug";

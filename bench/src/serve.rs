@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
-use echo::{CALLERS, Echo, pb::echo_service_server::EchoServiceServer, routes};
+use echo::{Echo, pb::echo_service_server::EchoServiceServer, routes};
 use futures::StreamExt;
 use mesh_dataplane::{Mode, Ports, Settings, Workload};
 use mesh_transport::IdentitySource;
@@ -22,6 +22,8 @@ use crate::{
 
 /// Handshakes of the TLS yardstick that may wait for each other.
 const HANDSHAKES: usize = 64;
+/// The policies of the tree, those of every other workload among them: what an instance loads.
+const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../k8s/base/policies");
 
 pub(crate) async fn run(end: &End) -> Result<()> {
     match end.way {
@@ -71,7 +73,7 @@ async fn serve_mesh(end: &End) -> Result<()> {
     };
     let settings = settings(end, pki::SERVER, end.address)?;
     let workload = Workload::start_with(settings, identity, CancellationToken::new()).await?;
-    let serving = workload.serve(routes(Echo), CALLERS).await?;
+    let serving = workload.serve(routes(Echo)).await?;
     serving.drained().await;
     Ok(())
 }
@@ -89,6 +91,7 @@ pub(crate) fn settings(end: &End, account: &str, address: SocketAddr) -> Result<
         metrics: 0,
         probes: 0,
     };
+    settings.policy_paths = vec![POLICIES.into()];
     settings.endpoints_file = end
         .folder
         .join(format!("endpoints-{account}-{}.yaml", end.address.port()));

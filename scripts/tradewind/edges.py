@@ -46,6 +46,8 @@ ONLY = (
     Only("rcgen", ("mesh-*",), ("shop-e2e",), "certificates are the mesh's"),
     Only("envoy-types", ("mesh-xds",), (), "its google.protobuf types stay in one place"),
     Only("granit-parser", ("mesh-api",), (), "policies are read in one place"),
+    Only("mesh-policy", ("mesh-*",), (), "the data plane decides who may call, no service"),
+    Only("mesh-api", ("mesh-*",), (), "policies are the mesh's; a service never reads one"),
     Only("shop-proto", ("shop-*",), (), "the mesh must be usable without the shop"),
 )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
 GATEWAY = ROOT / "gateway-envoy"
+POLICIES = ROOT / "k8s/base/policies"
 LOCAL = ROOT / ".local"
 VENV = LOCAL / "venv"
 KAFKA = LOCAL / "kafka"

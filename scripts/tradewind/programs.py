@@ -29,7 +29,10 @@ from tradewind.instance import (
 )
 
 TRUST_DOMAIN = "cluster.local"
-ACCOUNTS = ("gateway", *SERVICES, "debug")
+# The example beside the shop takes part, too, as whoever may call it.
+ACCOUNTS = (
+    *(f"shop/{account}" for account in ("gateway", *SERVICES, "debug")), "demo/echo", "demo/debug",
+)
 PROBE_TIMEOUT_SECONDS = 2
 # A service drains for 30 s at most (MESH_DRAIN_GRACE_SECONDS); what is still there then is cut.
 DRAIN_STOP_SECONDS = 40
@@ -47,6 +50,11 @@ class Options:
     )
     svid_ttl_seconds: int | None = None
     log: str = field(default_factory=lambda: os.environ.get("LOG", "info"))
+    policies: str = field(
+        default_factory=lambda: str(
+            Path(os.environ.get("TRADEWIND_POLICIES") or paths.POLICIES).resolve()
+        )
+    )
 
     @classmethod
     def of(cls, instance: Instance) -> Options:
@@ -144,7 +152,7 @@ def _meshd(instance: Instance, options: Options) -> Program:
             "MESHD_STATE_DIR": str(instance.data / "meshd"),
             "MESHD_ROOT_FILE": str(instance.run / "mesh/root-cert.pem"),
             "MESHD_TOKEN_DIR": str(instance.run / "tokens"),
-            "MESHD_ACCOUNTS": ",".join(f"shop/{account}" for account in ACCOUNTS),
+            "MESHD_ACCOUNTS": ",".join(ACCOUNTS),
             "MESH_TRUST_DOMAIN": TRUST_DOMAIN,
             "LOG": options.log,
         },
@@ -156,6 +164,7 @@ def _meshd(instance: Instance, options: Options) -> Program:
 def _service(instance: Instance, options: Options, name: str) -> Program:
     environment = {
         **_mesh(instance, options, name),
+        "MESH_POLICY_PATHS": options.policies,
         "DATABASE_URL":
             f"postgres://{name}@{instance.address('postgres')}:{POSTGRES_PORT}/{name}",
         "DATABASE_PASSWORD_FILE": str(instance.secret_file(f"postgres.{name}")),
@@ -172,7 +181,8 @@ def _service(instance: Instance, options: Options, name: str) -> Program:
     return Program(
         name=name, stage=2, command=[str(paths.binary(name))], environment=environment,
         ready=_http(name, PROBE_PORT, "/readyz"), ready_within_seconds=120,
-        stop_seconds=DRAIN_STOP_SECONDS, files=(paths.binary(name),),
+        stop_seconds=DRAIN_STOP_SECONDS,
+        files=(paths.binary(name), *sorted(Path(options.policies).rglob("*.yaml"))),
     )
 
 

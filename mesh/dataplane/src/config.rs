@@ -1,11 +1,11 @@
-//! Settings from environment variables: the reader that collects every mistake, and what a
-//! workload of the mesh is told. Not here: settings of one service (its own `config.rs` reads
+//! Settings from environment variables: what a workload of the mesh is told, and the reader that
+//! collects every mistake. Not here: settings of one service (its own `config.rs` reads
 //! them with the same [`Env`]).
 
+mod env;
+
 use std::{
-    collections::BTreeMap,
     fmt::{self, Display},
-    fs,
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
     path::PathBuf,
@@ -14,6 +14,8 @@ use std::{
 };
 
 use mesh_identity::{SpiffeId, TrustDomain};
+
+pub use self::env::{ConfigError, Env, Mistake};
 
 /// gRPC over mesh mTLS.
 pub const GRPC_PORT: u16 = 50051;
@@ -42,32 +44,6 @@ const DEADLINE_MAX_DEFAULT: Duration = Duration::from_secs(300);
 const REQUESTS_MAX_DEFAULT: usize = 2048;
 /// The namespace that never runs without mTLS in a cluster.
 const PROTECTED_NAMESPACE: &str = "shop";
-
-/// Reads environment variables and remembers each mistake, so that one run reports all of them.
-///
-/// A reader that finds a mistake returns a placeholder; [`Env::finish`] then refuses to go on,
-/// so no placeholder is ever used.
-#[derive(Debug, Default)]
-pub struct Env {
-    values: BTreeMap<String, String>,
-    resolved: BTreeMap<String, String>,
-    mistakes: Vec<Mistake>,
-}
-
-/// Every variable that is missing or wrong.
-#[derive(Debug, thiserror::Error)]
-pub struct ConfigError {
-    mistakes: Vec<Mistake>,
-}
-
-/// One variable and what is wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// The variable.
-    pub name: String,
-    /// What is wrong, in words for an operator.
-    pub problem: String,
-}
 
 /// How a workload takes part in the mesh (`MESH_MODE`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +88,8 @@ pub struct Settings {
     pub token_file: PathBuf,
     /// Where the other workloads are.
     pub endpoints_file: PathBuf,
+    /// Files and folders of Istio's security policies; who serves needs them.
+    pub policy_paths: Vec<PathBuf>,
     /// The lifetime asked of the CA.
     pub svid_ttl: Duration,
     /// The longest life of a connection, before jitter.
@@ -126,215 +104,6 @@ pub struct Settings {
     pub log_filter: String,
     /// Where traces go; off when absent.
     pub otlp_endpoint: Option<String>,
-}
-
-// === impl Env ===
-
-impl Env {
-    /// The variables of this process. Values that are not UTF-8 are mistakes when read.
-    pub fn from_process() -> Self {
-        // The one place of the crate that touches the process environment.
-        Self::from_pairs(std::env::vars_os().map(|(k, v)| {
-            (
-                k.to_string_lossy().into_owned(),
-                v.to_string_lossy().into_owned(),
-            )
-        }))
-    }
-
-    /// Given variables, for tests and for programs that start others.
-    pub fn from_pairs<K: Into<String>, V: Into<String>>(
-        pairs: impl IntoIterator<Item = (K, V)>,
-    ) -> Self {
-        let values = pairs
-            .into_iter()
-            .map(|(k, v)| (k.into(), v.into()))
-            .collect();
-        Self {
-            values,
-            ..Self::default()
-        }
-    }
-
-    /// A value that must be there and not empty.
-    pub fn required(&mut self, name: &str) -> String {
-        match self.lookup(name) {
-            Some(value) => self.keep(name, value),
-            None => {
-                self.mistake(name, "is required");
-                String::new()
-            }
-        }
-    }
-
-    /// A value that may be absent; empty counts as absent.
-    pub fn optional(&mut self, name: &str) -> Option<String> {
-        let value = self.lookup(name)?;
-        Some(self.keep(name, value))
-    }
-
-    /// A value with a default.
-    pub fn parsed<T>(&mut self, name: &str, default: T) -> T
-    where
-        T: FromStr + Display,
-        T::Err: Display,
-    {
-        match self.lookup(name) {
-            Some(text) => self.parse(name, text, default),
-            None => {
-                self.resolved
-                    .insert(name.to_owned(), format!("{default} (default)"));
-                default
-            }
-        }
-    }
-
-    /// A value that must be there and parse; `placeholder` stands in after a mistake.
-    pub fn required_parsed<T>(&mut self, name: &str, placeholder: T) -> T
-    where
-        T: FromStr,
-        T::Err: Display,
-    {
-        match self.lookup(name) {
-            Some(text) => self.parse(name, text, placeholder),
-            None => {
-                self.mistake(name, "is required");
-                placeholder
-            }
-        }
-    }
-
-    /// A value that may be absent, but parses when it is there.
-    pub fn optional_parsed<T>(&mut self, name: &str) -> Option<T>
-    where
-        T: FromStr,
-        T::Err: Display,
-    {
-        let text = self.lookup(name)?;
-        match text.parse() {
-            Ok(value) => {
-                self.keep(name, text);
-                Some(value)
-            }
-            Err(error) => {
-                self.mistake(name, format!("\"{text}\": {error}"));
-                None
-            }
-        }
-    }
-
-    /// Whole seconds within bounds.
-    pub fn seconds(
-        &mut self,
-        name: &str,
-        default: Duration,
-        bounds: RangeInclusive<u64>,
-    ) -> Duration {
-        let seconds = self.parsed(name, default.as_secs());
-        if !bounds.contains(&seconds) {
-            let problem = format!(
-                "{seconds} is not within {}..={}",
-                bounds.start(),
-                bounds.end()
-            );
-            self.mistake(name, problem);
-            return default;
-        }
-        Duration::from_secs(seconds)
-    }
-
-    /// The contents of the file that `name` points to, without white space at its ends.
-    /// The report shows the path, never the contents.
-    pub fn secret_file(&mut self, name: &str) -> String {
-        let path = self.required(name);
-        if path.is_empty() {
-            return path;
-        }
-        match fs::read_to_string(&path) {
-            Ok(text) if !text.trim().is_empty() => text.trim().to_owned(),
-            Ok(_) => {
-                self.mistake(name, format!("the file \"{path}\" is empty"));
-                String::new()
-            }
-            Err(error) => {
-                self.mistake(name, format!("cannot read \"{path}\": {error}"));
-                String::new()
-            }
-        }
-    }
-
-    /// Notes a mistake that only the reader of several values can see.
-    pub fn mistake(&mut self, name: &str, problem: impl Into<String>) {
-        self.mistakes.push(Mistake {
-            name: name.to_owned(),
-            problem: problem.into(),
-        });
-    }
-
-    /// What was read, for one line at start. Secrets are files, so only paths are in it.
-    pub fn resolved(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.resolved
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
-    /// Fails with every mistake when there is one.
-    pub fn finish(self) -> Result<(), ConfigError> {
-        if self.mistakes.is_empty() {
-            return Ok(());
-        }
-        Err(ConfigError {
-            mistakes: self.mistakes,
-        })
-    }
-
-    fn lookup(&self, name: &str) -> Option<String> {
-        self.values
-            .get(name)
-            .filter(|value| !value.is_empty())
-            .cloned()
-    }
-
-    fn keep(&mut self, name: &str, value: String) -> String {
-        self.resolved.insert(name.to_owned(), hide_password(&value));
-        value
-    }
-
-    fn parse<T>(&mut self, name: &str, text: String, placeholder: T) -> T
-    where
-        T: FromStr,
-        T::Err: Display,
-    {
-        match text.parse() {
-            Ok(value) => {
-                self.keep(name, text);
-                value
-            }
-            Err(error) => {
-                self.mistake(name, format!("\"{text}\": {error}"));
-                placeholder
-            }
-        }
-    }
-}
-
-// === impl ConfigError ===
-
-impl ConfigError {
-    /// The mistakes in the order in which they were found.
-    pub fn mistakes(&self) -> &[Mistake] {
-        &self.mistakes
-    }
-}
-
-impl Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} mistake(s) in the environment", self.mistakes.len())?;
-        for Mistake { name, problem } in &self.mistakes {
-            write!(f, "\n  {name}: {problem}")?;
-        }
-        Ok(())
-    }
 }
 
 // === impl Mode ===
@@ -390,6 +159,7 @@ impl Settings {
             ca_root_file: PathBuf::new(),
             token_file: PathBuf::new(),
             endpoints_file: PathBuf::new(),
+            policy_paths: Vec::new(),
             svid_ttl: SVID_TTL_DEFAULT,
             connection_age: CONNECTION_AGE_DEFAULT,
             drain_grace: DRAIN_GRACE_DEFAULT,
@@ -413,6 +183,9 @@ impl Settings {
             settings.token_file = env.required("MESH_TOKEN_FILE").into();
         }
         settings.endpoints_file = env.required("MESH_ENDPOINTS_FILE").into();
+        if let Some(paths) = env.optional("MESH_POLICY_PATHS") {
+            settings.policy_paths = std::env::split_paths(&paths).collect();
+        }
         settings.svid_ttl =
             env.seconds("MESH_SVID_TTL_SECONDS", SVID_TTL_DEFAULT, SVID_TTL_SECONDS);
         settings.connection_age = env.seconds(
@@ -434,6 +207,14 @@ impl Settings {
     /// The service that this workload is, as others name it: its service account.
     pub fn service(&self) -> &str {
         self.id.service_account()
+    }
+
+    /// Notes a mistake if there are no policies: for whoever will serve. Without a mesh there are
+    /// no callers to tell apart, and so nothing that policies could decide.
+    pub fn require_policies(&self, env: &mut Env) {
+        if self.mode != Mode::Off && self.policy_paths.is_empty() {
+            env.mistake("MESH_POLICY_PATHS", "is required");
+        }
     }
 
     fn refuse_plaintext_in_cluster(&self, env: &mut Env) {
@@ -467,25 +248,6 @@ fn read_id(env: &mut Env) -> SpiffeId {
 
 fn default_trust_domain() -> TrustDomain {
     "cluster.local".parse().expect("a valid trust domain")
-}
-
-/// A password inside a URL never reaches the start-up report.
-fn hide_password(value: &str) -> String {
-    let Some((scheme, rest)) = value.split_once("://") else {
-        return value.to_owned();
-    };
-    let authority = rest.split('/').next().unwrap_or_default();
-    match authority
-        .rsplit_once('@')
-        .and_then(|(user, _)| user.split_once(':'))
-    {
-        Some((user, password)) => value.replacen(
-            &format!("{scheme}://{user}:{password}@"),
-            &format!("{scheme}://{user}:…@"),
-            1,
-        ),
-        None => value.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,16 @@ pub enum Error {
     /// In sidecar mode everything stays on the host.
     #[error("MESH_MODE=sidecar listens on loopback only, not on {0}")]
     SidecarBeyondLoopback(SocketAddr),
+    /// The policies do not load, or ask for what this workload cannot enforce.
+    #[error("the policies of this workload cannot be enforced")]
+    Policies(
+        /// Everything that is wrong with them.
+        #[source]
+        mesh_api::Error,
+    ),
+    /// A workload that serves must know who may call it.
+    #[error("there are no policies (MESH_POLICY_PATHS), so nobody could be let in")]
+    NoPolicies,
     /// The endpoints could not be read.
     #[error("cannot read endpoints from \"{}\"", path.display())]
     ReadEndpoints {

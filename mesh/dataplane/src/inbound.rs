@@ -1,6 +1,6 @@
 //! Inbound: serving a tower service on connections that the mesh owns.
 //!
-//! accept → handshake → HTTP/2 → identify, caller table, deadline, load → the service. On the stop
+//! accept → handshake → HTTP/2 → identify, policies, deadline, load → the service. On the stop
 //! of the workload: stop accepting → GOAWAY → grace → `connection_drained` → cut.
 
 mod accept;
@@ -8,6 +8,7 @@ mod body;
 mod connection;
 mod ends;
 mod frames;
+mod gate;
 mod guard;
 mod places;
 mod stack;
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::{
     accept::{Accepted, accept_all},
     connection::Server,
+    gate::Gate,
     stack::{Offered, Rules, split_path},
     status::CONNECTION_DRAINED,
 };

@@ -1,6 +1,6 @@
 //! The data plane: the engine that a service links to be part of the mesh.
 //!
-//! Inbound: accept → handshake → HTTP/2 → caller table, limits, deadline → the service.
+//! Inbound: accept → handshake → HTTP/2 → policies, limits, deadline → the service.
 //! Outbound: endpoints → pool → handshake with the expected identity → replay of what was
 //! provably not processed. Both directions own their connections: each one ages, says goodbye
 //! with GOAWAY, and is cut after a grace.
@@ -11,7 +11,6 @@
 #![warn(missing_docs)]
 
 mod age;
-mod callers;
 pub mod config;
 pub mod deadline;
 mod error;
@@ -21,12 +20,12 @@ mod metrics;
 mod outbound;
 mod own_identity;
 mod plain;
+mod policies;
 mod readiness;
 mod registry;
 mod socket;
 mod workload;
 
-pub use callers::{CallerRule, CallerTable};
 pub use config::{ConfigError, Env, Mode, Ports, Settings};
 pub use deadline::Deadline;
 pub use error::Error;

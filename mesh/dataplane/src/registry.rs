@@ -35,6 +35,8 @@ pub(crate) struct Connection {
     pub(crate) id: u64,
     pub(crate) direction: Direction,
     pub(crate) remote: SocketAddr,
+    /// Of inbound ones.
+    pub(crate) arrival: Option<Arrival>,
     pub(crate) peer: Option<PeerIdentity>,
     /// Serial of the own certificate that the handshake showed.
     pub(crate) own_serial: Option<String>,
@@ -55,11 +57,22 @@ pub(crate) struct Connection {
 pub(crate) struct Opened {
     pub(crate) direction: Direction,
     pub(crate) remote: SocketAddr,
+    /// Of inbound ones.
+    pub(crate) arrival: Option<Arrival>,
     pub(crate) peer: Option<PeerIdentity>,
     pub(crate) own_serial: Option<String>,
     pub(crate) epoch: u64,
     pub(crate) age: Duration,
     pub(crate) mutual_tls: bool,
+}
+
+/// Where a connection came in.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    /// The address of our end.
+    pub(crate) local: SocketAddr,
+    /// The server name that the client asked for in its handshake; empty without.
+    pub(crate) sni: Box<str>,
 }
 
 /// Keeps a connection in the registry.
@@ -95,6 +108,7 @@ impl Registry {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             direction: opened.direction,
             remote: opened.remote,
+            arrival: opened.arrival,
             peer: opened.peer,
             own_serial: opened.own_serial,
             epoch: opened.epoch,

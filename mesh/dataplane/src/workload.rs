@@ -16,11 +16,12 @@ use tonic::body::Body;
 use tower::util::BoxCloneService;
 
 use crate::{
-    CallerTable, Condition, Error, MeshChannel, Mode, Readiness, Serving, Settings,
-    inbound::{Rules, Server},
+    Condition, Error, MeshChannel, Mode, Readiness, Serving, Settings,
+    inbound::{Gate, Rules, Server},
     outbound::{Dialer, Discovery},
     own_identity::OwnIdentity,
     plain::{Admin, Page, listen},
+    policies::Policies,
     registry::Registry,
 };
 
@@ -49,6 +50,8 @@ pub struct PlainAddresses {
 #[derive(Debug)]
 struct Inner {
     settings: Arc<Settings>,
+    /// None without a mesh, and where nobody is served.
+    policies: Option<Arc<Policies>>,
     shutdown: CancellationToken,
     readiness: Readiness,
     identity: Option<Arc<OwnIdentity>>,
@@ -92,8 +95,13 @@ impl Workload {
     ) -> Result<Self, Error> {
         let settings = Arc::new(settings);
         if settings.mode == Mode::Off {
-            tracing::warn!("MESH_MODE=off: no encryption, no identities, no caller table");
+            tracing::warn!("MESH_MODE=off: no encryption, no identities, no policies");
         }
+        let policies = match settings.mode {
+            Mode::Off => None,
+            _ if settings.policy_paths.is_empty() => None,
+            _ => Some(Arc::new(Policies::load(&settings)?)),
+        };
         let readiness = Readiness::default();
         let registry = Arc::new(Registry::new(settings.id.clone()));
         let identity = identity.map(|source| Arc::new(OwnIdentity::new(source)));
@@ -125,6 +133,7 @@ impl Workload {
         let channels = Mutex::default();
         let inner = Inner {
             settings,
+            policies,
             shutdown,
             readiness,
             identity,
@@ -197,8 +206,8 @@ impl Workload {
     }
 
     /// Serves `service` (`tonic::service::Routes::prepare()` or any other) to the callers that
-    /// the table allows, until the shutdown token of [`Workload::start`] is cancelled.
-    pub async fn serve<S>(&self, service: S, callers: CallerTable) -> Result<Serving, Error>
+    /// the policies allow, until the shutdown token of [`Workload::start`] is cancelled.
+    pub async fn serve<S>(&self, service: S) -> Result<Serving, Error>
     where
         S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
             + Clone
@@ -216,9 +225,12 @@ impl Workload {
         if settings.mode == Mode::Sidecar && !address.ip().to_canonical().is_loopback() {
             return Err(Error::SidecarBeyondLoopback(address));
         }
+        if settings.mode != Mode::Off && self.inner.policies.is_none() {
+            return Err(Error::NoPolicies);
+        }
         let (listener, local_addr) = listen("gRPC", address).await?;
         let server = Server::new(
-            Rules::new(settings, callers),
+            Rules::new(settings, self.gate(local_addr.port())),
             Arc::clone(&self.inner.registry),
             self.inner.identity.clone(),
             (settings.connection_age, settings.drain_grace),
@@ -230,6 +242,13 @@ impl Workload {
         listening.met();
         tracing::info!(%local_addr, id = %settings.id, mode = %settings.mode, "serving gRPC");
         Ok(serving)
+    }
+
+    fn gate(&self, port: u16) -> Option<Gate> {
+        let policies = Arc::clone(self.inner.policies.as_ref()?);
+        let in_process = self.inner.settings.mode == Mode::InProcess;
+        let is_strict = in_process || policies.is_strict(port);
+        Some(Gate::new(policies, is_strict))
     }
 }
 

@@ -63,6 +63,7 @@ impl ShopSettings {
     /// Reads them; mistakes are collected in `env`.
     pub fn from_env(env: &mut Env) -> Self {
         let mesh = MeshSettings::from_env(env);
+        mesh.require_policies(env);
         let database = DatabaseSettings {
             url: env.required("DATABASE_URL"),
             password_file: Some(env.required("DATABASE_PASSWORD_FILE").into()),

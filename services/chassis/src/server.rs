@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel_migrations::EmbeddedMigrations;
-use mesh_dataplane::{CallerRule, CallerTable, MeshChannel, Workload};
+use mesh_dataplane::{MeshChannel, Workload};
 use mesh_identity::SpiffeId;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -32,17 +32,6 @@ use crate::page::PageTokens;
 use crate::tasks::{TaskHandler, Worker};
 
 pub use signal::shutdown_on_signal;
-
-/// Who may list services and methods.
-pub const REFLECTION: CallerRule = CallerRule {
-    path: "/grpc.reflection.v1.ServerReflection/",
-    callers: &["debug"],
-};
-/// Who may ask for the health of a service.
-pub const HEALTH: CallerRule = CallerRule {
-    path: "/grpc.health.v1.Health/",
-    callers: &["debug"],
-};
 
 /// Every consumer group begins so; the service's name follows.
 const GROUP_PREFIX: &str = "ecommerce-group.";
@@ -175,14 +164,10 @@ impl Chassis {
         self
     }
 
-    /// Starts what was put together. `callers` are the edges of this service; health and
-    /// reflection for `debug` are added to them. `descriptors` is the set that reflection serves.
-    pub async fn serve(
-        self,
-        callers: CallerTable,
-        descriptors: &'static [u8],
-    ) -> Result<Running, Error> {
-        run::serve(self, callers, descriptors).await
+    /// Starts what was put together, with health and reflection beside it. `descriptors` is the
+    /// set that reflection serves. Who may call what is the policies' affair.
+    pub async fn serve(self, descriptors: &'static [u8]) -> Result<Running, Error> {
+        run::serve(self, descriptors).await
     }
 
     fn verifier(&self) -> Arc<Verifier> {

@@ -14,7 +14,6 @@ mod tasks;
 mod templates;
 
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use mesh_dataplane::{CallerRule, CallerTable};
 use shop_chassis::{Chassis, Running};
 use shop_proto::notification::v1::notification_service_server::NotificationServiceServer;
 use tokio_util::sync::CancellationToken;
@@ -31,12 +30,6 @@ use crate::tasks::NotificationTasks;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
-/// Who may call what; nobody else may call anything. The chassis adds reflection and health.
-const CALLERS: CallerTable = CallerTable(&[CallerRule {
-    path: "/shop.notification.v1.NotificationService/",
-    callers: &["gateway"],
-}]);
-
 /// Starts the service. It runs until `shutdown` and waits by itself for what it needs.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<Running, Error> {
     let chassis = Chassis::start(&config.shop, MIGRATIONS, shutdown).await?;
@@ -48,7 +41,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<Running,
         .consume(TOPICS, NotificationEvents)
         .work(tasks)
         .grpc(NotificationServiceServer::new(api))
-        .serve(CALLERS, shop_proto::FILE_DESCRIPTOR_SET)
+        .serve(shop_proto::FILE_DESCRIPTOR_SET)
         .await?;
     Ok(running)
 }

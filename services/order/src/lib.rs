@@ -17,7 +17,6 @@ mod tasks;
 
 use chrono::{SubsecRound, Utc};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use mesh_dataplane::{CallerRule, CallerTable};
 use shop_chassis::{Chassis, Running};
 use shop_proto::order::v1::order_internal_service_server::OrderInternalServiceServer;
 use shop_proto::order::v1::order_service_server::OrderServiceServer;
@@ -35,22 +34,6 @@ use store::Store;
 use tasks::OrderTasks;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
-
-/// Who may call what. Nobody else may call anything, but `debug` health and reflection.
-const CALLERS: CallerTable = CallerTable(&[
-    CallerRule {
-        path: "/shop.order.v1.OrderService/",
-        callers: &["gateway"],
-    },
-    CallerRule {
-        path: "/shop.order.v1.OrderInternalService/GetContact",
-        callers: &["notification"],
-    },
-    CallerRule {
-        path: "/shop.order.v1.OrderInternalService/GetPaymentMethod",
-        callers: &["payment"],
-    },
-]);
 
 /// Digits of a second that PostgreSQL keeps.
 const TIME_DIGITS: u16 = 6;
@@ -74,7 +57,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<Running,
         .grpc(OrderInternalServiceServer::new(OrderInternalApi::new(
             store,
         )))
-        .serve(CALLERS, shop_proto::FILE_DESCRIPTOR_SET)
+        .serve(shop_proto::FILE_DESCRIPTOR_SET)
         .await?;
     Ok(running)
 }

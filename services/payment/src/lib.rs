@@ -18,8 +18,6 @@ mod tasks;
 
 use chrono::{SubsecRound, Utc};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use mesh_dataplane::{CallerRule, CallerTable};
-use shop_chassis::server::{HEALTH, REFLECTION};
 use shop_chassis::{Chassis, Running};
 use shop_proto::payment::v1::payment_control_service_server::PaymentControlServiceServer;
 use shop_proto::payment::v1::payment_service_server::PaymentServiceServer;
@@ -37,20 +35,6 @@ use store::Store;
 use tasks::PaymentTasks;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
-
-/// Who may call what. Nobody else may call anything.
-const CALLERS: CallerTable = CallerTable(&[
-    CallerRule {
-        path: "/shop.payment.v1.PaymentService/",
-        callers: &["gateway"],
-    },
-    CallerRule {
-        path: "/shop.payment.v1.PaymentControlService/",
-        callers: &["order"],
-    },
-    REFLECTION,
-    HEALTH,
-]);
 
 /// Digits of a second that PostgreSQL keeps.
 const TIME_DIGITS: u16 = 6;
@@ -70,7 +54,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<Running,
         .grpc(PaymentControlServiceServer::new(ControlApi::new(
             settlement,
         )))
-        .serve(CALLERS, shop_proto::FILE_DESCRIPTOR_SET)
+        .serve(shop_proto::FILE_DESCRIPTOR_SET)
         .await?;
     Ok(running)
 }

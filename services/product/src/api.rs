@@ -33,7 +33,7 @@ pub(crate) struct ProductApi {
     page_tokens: PageTokens,
 }
 
-/// Answers `InventoryService`. Its callers are services; the caller table names them.
+/// Answers `InventoryService`. Its callers are services; the policies name them.
 pub(crate) struct InventoryApi {
     store: Store,
 }

@@ -13,7 +13,6 @@ mod tasks;
 
 use chrono::{SubsecRound, Utc};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use mesh_dataplane::{CallerRule, CallerTable};
 use shop_chassis::{Chassis, Running};
 use shop_proto::product::v1::inventory_service_server::InventoryServiceServer;
 use shop_proto::product::v1::product_service_server::ProductServiceServer;
@@ -28,27 +27,6 @@ use store::Store;
 use tasks::ProductTasks;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
-
-/// Who may call what; the chassis adds reflection and health for `debug`. Nobody else may call
-/// anything.
-const CALLERS: CallerTable = CallerTable(&[
-    CallerRule {
-        path: "/shop.product.v1.ProductService/",
-        callers: &["gateway"],
-    },
-    CallerRule {
-        path: "/shop.product.v1.ProductService/GetProduct",
-        callers: &["order"],
-    },
-    CallerRule {
-        path: "/shop.product.v1.ProductService/BatchGetProducts",
-        callers: &["order"],
-    },
-    CallerRule {
-        path: "/shop.product.v1.InventoryService/",
-        callers: &["order"],
-    },
-]);
 
 /// Digits of a second that PostgreSQL keeps.
 const TIME_DIGITS: u16 = 6;
@@ -66,7 +44,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<Running,
         .work(ProductTasks::new(store.clone()))
         .grpc(ProductServiceServer::new(products))
         .grpc(InventoryServiceServer::new(InventoryApi::new(store)))
-        .serve(CALLERS, shop_proto::FILE_DESCRIPTOR_SET)
+        .serve(shop_proto::FILE_DESCRIPTOR_SET)
         .await?;
     Ok(running)
 }

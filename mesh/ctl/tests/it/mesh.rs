@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use mesh_control_plane::{Account, Config, Running};
 use mesh_dataplane::config::{GRPC_PORT, METRICS_PORT, PROBES_PORT};
-use mesh_dataplane::{CallerRule, CallerTable, Serving, Settings, Workload};
+use mesh_dataplane::{Serving, Settings, Workload};
 use mesh_transport::PeerIdentity;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -22,10 +22,15 @@ const CA_PORT: u16 = 15012;
 const MESHD_HOST: u8 = 2;
 /// The call that every workload answers with the name of its caller.
 pub(crate) const WHO: &str = "/test.Who/Am";
-const CALLERS: CallerTable = CallerTable(&[CallerRule {
-    path: "/test.Who/",
-    callers: &["gateway"],
-}]);
+const POLICIES: &str = "
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: who, namespace: shop}
+spec:
+  rules:
+    - from: [{source: {principals: [cluster.local/ns/shop/sa/gateway]}}]
+      to: [{operation: {paths: [/test.Who/*]}}]
+";
 
 /// A control plane, its folder, and where everything is. It ends with this value.
 pub(crate) struct Mesh {
@@ -89,6 +94,7 @@ impl Mesh {
             _stop: stop.drop_guard(),
         };
         mesh.announce(&[]);
+        std::fs::write(mesh.path("policies.yaml"), POLICIES).unwrap();
         mesh
     }
 
@@ -102,8 +108,9 @@ impl Mesh {
         settings.ca_root_file = self.path("mesh/root-cert.pem");
         settings.token_file = self.path(&format!("tokens/shop.{account}"));
         settings.endpoints_file = self.path("endpoints.yaml");
+        settings.policy_paths = vec![self.path("policies.yaml")];
         let workload = Workload::start(settings, self.stop.clone()).await.unwrap();
-        let serving = workload.serve(service_fn(who), CALLERS).await.unwrap();
+        let serving = workload.serve(service_fn(who)).await.unwrap();
         workload.readiness().ready().await;
         Member {
             _workload: workload,

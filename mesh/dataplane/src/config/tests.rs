@@ -3,7 +3,7 @@
 
 use super::*;
 
-const GOOD: [(&str, &str); 8] = [
+const GOOD: [(&str, &str); 9] = [
     ("MESH_BIND_ADDRESS", "127.77.0.12"),
     ("MESH_NAMESPACE", "shop"),
     ("MESH_SERVICE_ACCOUNT", "order"),
@@ -11,6 +11,7 @@ const GOOD: [(&str, &str); 8] = [
     ("MESH_CA_ROOT_FILE", "run/root-cert.pem"),
     ("MESH_TOKEN_FILE", "run/tokens/shop.order"),
     ("MESH_ENDPOINTS_FILE", "run/endpoints.yaml"),
+    ("MESH_POLICY_PATHS", "policies:more/own.yaml"),
     ("MESH_SVID_TTL_SECONDS", "10"),
 ];
 
@@ -42,6 +43,8 @@ fn settings_are_read_with_their_defaults() {
     assert_eq!(settings.connection_age, Duration::from_secs(3600));
     assert_eq!(settings.drain_grace, Duration::from_secs(30));
     assert_eq!(settings.ports.grpc, 50051);
+    let paths: Vec<PathBuf> = vec!["policies".into(), "more/own.yaml".into()];
+    assert_eq!(settings.policy_paths, paths);
 }
 
 #[test]
@@ -97,6 +100,20 @@ fn without_mtls_of_our_own_no_ca_is_asked_for() {
     let settings = Settings::from_env(&mut env);
     env.finish().unwrap();
     assert_eq!(settings.mode, Mode::Off);
+}
+
+#[test]
+fn who_serves_needs_policies_unless_there_is_no_mesh() {
+    for (mode, missing) in [("in-process", true), ("sidecar", true), ("off", false)] {
+        let extra = [("MESH_MODE", mode), ("MESH_POLICY_PATHS", "")];
+        let mut env = Env::from_pairs(GOOD.iter().chain(&extra).copied());
+        Settings::from_env(&mut env).require_policies(&mut env);
+        let expected: &[&str] = if missing { &["MESH_POLICY_PATHS"] } else { &[] };
+        let told = env
+            .finish()
+            .map_or_else(|error| names(Err(error)), |()| Vec::new());
+        assert_eq!(told, expected, "{mode}");
+    }
 }
 
 #[test]

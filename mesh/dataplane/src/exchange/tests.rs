@@ -34,6 +34,7 @@ fn pool() -> (Arc<Pool>, Arc<Connection>, impl Sized) {
     let registered = registry.open(Opened {
         direction: Direction::Outbound,
         remote: address,
+        arrival: None,
         peer: None,
         own_serial: None,
         epoch: 0,

@@ -29,7 +29,7 @@ use crate::{
     age::Bounds,
     metrics::{self, Direction},
     own_identity::{OwnIdentity, Shown},
-    registry::{Connection, Opened, Registered, Registry},
+    registry::{Arrival, Connection, Opened, Registered, Registry},
     socket::{Socket, Unstalled},
 };
 
@@ -108,6 +108,8 @@ enum Refused {
     Strangers,
     #[error("{0} has {CONNECTIONS_PER_PEER_MAX} connections")]
     Crowd(SpiffeId),
+    #[error("the connection is gone: {0}")]
+    Gone(std::io::Error),
     #[error("{}", mesh_transport::handshake_failure(.0))]
     Tls(std::io::Error),
     #[error(transparent)]
@@ -161,13 +163,18 @@ impl Server {
 
     async fn shake_hands(&self, tcp: TcpStream, remote: SocketAddr) -> Result<Shaken, Refused> {
         let Some(identity) = &self.identity else {
-            let opened = self.opened(remote, None, None);
+            let arrival = Arrival {
+                local: tcp.local_addr().map_err(Refused::Gone)?,
+                sni: Box::default(),
+            };
+            let opened = self.opened(remote, arrival, None, None);
             return Ok(Shaken {
                 socket: Socket::Plain(Unstalled::new(tcp)),
                 opened,
                 place: None,
             });
         };
+        let local = tcp.local_addr().map_err(Refused::Gone)?;
         let stranger = self.strangers.take(remote.ip()).ok_or(Refused::Strangers)?;
         // All waits count: behind others that stall they would have no bound at all.
         let (tls, shown) =
@@ -179,7 +186,8 @@ impl Server {
         let peer = mesh_transport::peer_identity(tls.get_ref().1)?;
         let place = self.peers.take(peer.id.clone());
         let place = place.ok_or_else(|| Refused::Crowd(peer.id.clone()))?;
-        let opened = self.opened(remote, Some(peer), Some(shown));
+        let sni = tls.get_ref().1.server_name().unwrap_or_default().into();
+        let opened = self.opened(remote, Arrival { local, sni }, Some(peer), Some(shown));
         Ok(Shaken {
             socket: Socket::Tls(Box::new(tls.into())),
             opened,
@@ -212,6 +220,7 @@ impl Server {
     fn opened(
         &self,
         remote: SocketAddr,
+        arrival: Arrival,
         peer: Option<PeerIdentity>,
         shown: Option<Shown<rustls::ServerConfig>>,
     ) -> Opened {
@@ -223,6 +232,7 @@ impl Server {
         Opened {
             direction: Direction::Inbound,
             remote,
+            arrival: Some(arrival),
             mutual_tls: shown.is_some(),
             peer,
             epoch: shown.as_ref().map_or(0, |shown| shown.epoch),

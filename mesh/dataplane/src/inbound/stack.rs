@@ -1,5 +1,5 @@
 //! What happens to each call between the connection and the service: identify → admit (gRPC at
-//! all, caller table, deadline, load) → run until it answers, panics or must end.
+//! all, policies, deadline, load) → run until it answers, panics or must end.
 
 use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
 
@@ -17,9 +17,9 @@ use tonic::body::Body;
 use tower::{ServiceExt, util::BoxCloneService};
 use tracing::{Instrument, Span, field::Empty};
 
-use super::{body::ServerBody, ends::Ends, status::Refusal, tasks, xfcc};
+use super::{body::ServerBody, ends::Ends, gate::Gate, status::Refusal, tasks, xfcc};
 use crate::{
-    CallerTable, Deadline, Mode, Settings, deadline,
+    Deadline, Mode, Settings, deadline,
     exchange::Exchange,
     metrics::{Direction, Traffic},
     registry::Connection,
@@ -33,7 +33,8 @@ pub(crate) type Offered = BoxCloneService<Request<Body>, Response<Body>, Infalli
 pub(crate) struct Rules {
     own: SpiffeId,
     mode: Mode,
-    callers: CallerTable,
+    /// None without a mesh: there is nobody to tell apart.
+    gate: Option<Gate>,
     deadline_max: std::time::Duration,
     connection_age: std::time::Duration,
     in_work: Arc<Semaphore>,
@@ -118,11 +119,11 @@ async fn run(
 // === impl Rules ===
 
 impl Rules {
-    pub(crate) fn new(settings: &Settings, callers: CallerTable) -> Self {
+    pub(crate) fn new(settings: &Settings, gate: Option<Gate>) -> Self {
         Self {
             own: settings.id.clone(),
             mode: settings.mode,
-            callers,
+            gate,
             deadline_max: settings.deadline_max,
             connection_age: settings.connection_age,
             in_work: Arc::new(Semaphore::new(settings.requests_max)),
@@ -169,7 +170,9 @@ impl Rules {
         if !is_grpc(request.headers()) {
             return Err(Refusal::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
-        self.authorize(request.uri().path(), peer, connection, span)?;
+        if let Some(gate) = &self.gate {
+            gate.admit(request, peer, connection, span)?;
+        }
         let asked = deadline::parse(request.headers()).map_err(Refusal::malformed)?;
         let timeout = asked.unwrap_or(self.deadline_max).min(self.deadline_max);
         if timeout.is_zero() {
@@ -182,28 +185,6 @@ impl Rules {
             deadline: Instant::now() + timeout,
             permit,
         })
-    }
-
-    fn authorize(
-        &self,
-        path: &str,
-        peer: Option<&PeerIdentity>,
-        connection: &Connection,
-        span: &Span,
-    ) -> Result<(), Refusal> {
-        // Without identities there is nobody to tell apart; the start of this mode is a warning.
-        if self.mode == Mode::Off {
-            return Ok(());
-        }
-        let reason = match peer {
-            Some(peer) if self.callers.allows(&self.own, &peer.id, path) => return Ok(()),
-            Some(_) => "no caller rule matched",
-            None => "the peer has no identity",
-        };
-        let peer = peer.map(|peer| peer.id.to_string()).unwrap_or_default();
-        let (epoch, remote) = (connection.epoch, connection.remote);
-        tracing::warn!(parent: span, peer, path, reason, epoch, %remote, "call denied");
-        Err(Refusal::denied())
     }
 }
 

@@ -225,6 +225,7 @@ impl Dialer {
         Opened {
             direction: Direction::Outbound,
             remote: endpoint.address,
+            arrival: None,
             mutual_tls: shown.is_some(),
             peer,
             epoch: shown.as_ref().map_or(0, |shown| shown.epoch),

@@ -9,6 +9,7 @@ mod drain;
 mod floods;
 mod limits;
 mod plain;
+mod policies;
 mod refused;
 mod replay;
 mod restart;

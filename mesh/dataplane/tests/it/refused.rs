@@ -1,9 +1,9 @@
-//! Who does not get in: by the handshake, by the caller table, by not being gRPC at all. In every
+//! Who does not get in: by the handshake, by the policies, by not being gRPC at all. In every
 //! case the handler is not entered, and the server goes on.
 
 use std::time::SystemTime;
 
-use mesh_dataplane::{CallerRule, CallerTable, Mode, Settings, Workload};
+use mesh_dataplane::{Mode, Settings, Workload};
 use mesh_identity::Svid;
 use mesh_transport::{AuthorityExpectation, Identity, IdentitySource, authority_client_config};
 use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
@@ -14,7 +14,18 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tonic::{Code, Request, Status};
 
-use crate::support::{ANYBODY, HOUR, Served, World, client, ready, say};
+use crate::support::{HOUR, Served, World, client, ready, say};
+
+const ONE_METHOD: &str = "
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: one-method, namespace: shop}
+spec:
+  rules:
+    - from: [{source: {principals: [cluster.local/ns/shop/sa/alpha]}}]
+      to: [{operation: {paths: [/echo.v1.EchoService/Echo]}}]
+    - from: [{source: {principals: [cluster.local/ns/shop/sa/beta]}}]
+";
 
 async fn order(world: &World) -> Served {
     world
@@ -201,22 +212,10 @@ async fn a_server_that_is_somebody_else_gets_no_call() {
 }
 
 #[tokio::test]
-async fn a_caller_outside_the_table_is_refused_before_the_handler() {
-    const ONE_METHOD: CallerTable = CallerTable(&[
-        CallerRule {
-            path: "/echo.v1.EchoService/Echo",
-            callers: &["alpha"],
-        },
-        CallerRule {
-            path: "/echo.v1.EchoService/",
-            callers: &["beta"],
-        },
-    ]);
+async fn a_caller_whom_no_policy_allows_is_refused_before_the_handler() {
     let world = World::new();
-    let identity = Some(world.identity("order"));
-    let served = world
-        .serve_to(world.settings("order"), identity, ONE_METHOD)
-        .await;
+    let settings = world.settings_with("order", ONE_METHOD);
+    let served = world.serve(settings, Some(world.identity("order"))).await;
     let (alpha, gamma) = (world.workload("alpha").await, world.workload("gamma").await);
     ready(&alpha).await;
     ready(&gamma).await;
@@ -258,7 +257,7 @@ async fn beside_a_proxy_its_header_is_the_peer_and_without_it_nobody_gets_in() {
         mode: Mode::Sidecar,
         ..world.settings("order")
     };
-    let served = world.serve_to(settings, None, ANYBODY).await;
+    let served = world.serve(settings, None).await;
     let caller = world.plaintext("alpha").await;
     ready(&caller).await;
     let mut client = client(&caller, "order");

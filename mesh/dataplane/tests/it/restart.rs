@@ -5,7 +5,7 @@ use std::time::Duration;
 use mesh_dataplane::{Serving, Workload};
 use tonic::Code;
 
-use crate::support::{ANYBODY, Counting, World, client, eventually, ready, say};
+use crate::support::{Counting, World, client, eventually, ready, say};
 
 /// A process of `order` on that port, 0 for any.
 async fn order(world: &World, port: u16) -> (Workload, Serving) {
@@ -14,7 +14,7 @@ async fn order(world: &World, port: u16) -> (Workload, Serving) {
     let identity = Some(world.identity("order"));
     let workload = world.start(settings, identity).await;
     let routes = echo::routes(Counting::default());
-    let serving = workload.serve(routes, ANYBODY).await.unwrap();
+    let serving = workload.serve(routes).await.unwrap();
     (workload, serving)
 }
 

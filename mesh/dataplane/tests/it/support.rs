@@ -19,9 +19,7 @@ use echo::{
         echo_service_client::EchoServiceClient, echo_service_server::EchoService,
     },
 };
-use mesh_dataplane::{
-    CallerRule, CallerTable, MeshChannel, Mode, Ports, Serving, Settings, Workload,
-};
+use mesh_dataplane::{MeshChannel, Mode, Ports, Serving, Settings, Workload};
 use mesh_identity::{Authority, Csr, RootAuthority, SpiffeId, Svid, TrustBundles};
 use mesh_transport::{Identity, IdentitySource};
 use tokio::sync::watch;
@@ -32,10 +30,26 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 /// The header by which the echo of these tests counts calls.
 pub(crate) const CALL_ID: &str = "x-call-id";
 /// The callers that the tests use unless they are about callers.
-pub(crate) const ANYBODY: CallerTable = CallerTable(&[CallerRule {
-    path: "/echo.v1.EchoService/",
-    callers: &["order", "alpha", "beta", "gamma"],
-}]);
+const ANYBODY: &str = "
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: istio-system}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: anybody, namespace: shop}
+spec:
+  rules:
+    - from:
+        - source:
+            principals:
+              - cluster.local/ns/shop/sa/order
+              - cluster.local/ns/shop/sa/alpha
+              - cluster.local/ns/shop/sa/beta
+              - cluster.local/ns/shop/sa/gamma
+      to: [{operation: {paths: [/echo.v1.EchoService/*]}}]
+";
 
 static WORLDS: AtomicU32 = AtomicU32::new(0);
 
@@ -80,6 +94,7 @@ impl World {
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("endpoints.yaml"), "").unwrap();
+        std::fs::write(folder.join("policies.yaml"), ANYBODY).unwrap();
         // Old enough to have issued what has expired since.
         let made_at = SystemTime::now() - HOUR * 24;
         let root = RootAuthority::create(&trust_domain.parse().unwrap(), made_at).unwrap();
@@ -137,7 +152,18 @@ impl World {
             probes: 0,
         };
         settings.endpoints_file = self.folder.join("endpoints.yaml");
+        settings.policy_paths = vec![self.folder.join("policies.yaml")];
         settings
+    }
+
+    /// The same with policies of its own.
+    pub(crate) fn settings_with(&self, account: &str, policies: &str) -> Settings {
+        let file = self.folder.join(format!("policies-{account}.yaml"));
+        std::fs::write(&file, policies).unwrap();
+        Settings {
+            policy_paths: vec![file],
+            ..self.settings(account)
+        }
     }
 
     /// Writes where `service` is and who must answer there.
@@ -188,23 +214,11 @@ impl World {
         settings: Settings,
         identity: Option<IdentitySource>,
     ) -> Served {
-        self.serve_to(settings, identity, ANYBODY).await
-    }
-
-    pub(crate) async fn serve_to(
-        &self,
-        settings: Settings,
-        identity: Option<IdentitySource>,
-        callers: CallerTable,
-    ) -> Served {
         let account = settings.service().to_owned();
         let workload = self.start(settings, identity).await;
         let shutdown = workload.shutdown().clone();
         let echo = Counting::default();
-        let serving = workload
-            .serve(echo::routes(echo.clone()), callers)
-            .await
-            .unwrap();
+        let serving = workload.serve(echo::routes(echo.clone())).await.unwrap();
         self.announce(&account, &account, serving.local_addr());
         Served {
             workload,

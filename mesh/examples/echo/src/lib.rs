@@ -17,7 +17,6 @@ pub mod pb {
 
 mod service;
 
-use mesh_dataplane::{CallerRule, CallerTable};
 use tonic::service::Routes;
 
 use self::pb::echo_service_server::{EchoService, EchoServiceServer};
@@ -25,12 +24,6 @@ pub use self::service::{Answers, Echo};
 
 /// What one message may have; tonic's own default, stated.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// Who may call: another echo, and the identity that people debug with.
-pub const CALLERS: CallerTable = CallerTable(&[CallerRule {
-    path: "/echo.v1.EchoService/",
-    callers: &["echo", "debug"],
-}]);
 
 /// `service` as the mesh serves it.
 pub fn routes<E: EchoService>(service: E) -> Routes {

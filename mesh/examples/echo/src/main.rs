@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use echo::{
-    CALLERS, Echo,
+    Echo,
     pb::{ChatRequest, EchoRequest, echo_service_client::EchoServiceClient},
     routes,
 };
@@ -65,6 +65,9 @@ async fn main() -> Result<()> {
     let command = Command::parse();
     let mut env = Env::from_process();
     let settings = Settings::from_env(&mut env);
+    if matches!(command.what, What::Serve) {
+        settings.require_policies(&mut env);
+    }
     env.finish()?;
     let telemetry = mesh_telemetry::init(mesh_telemetry::Settings {
         service: "echo".to_owned(),
@@ -83,7 +86,7 @@ async fn main() -> Result<()> {
 }
 
 async fn serve(workload: &Workload, shutdown: CancellationToken) -> Result<()> {
-    let serving = workload.serve(routes(Echo), CALLERS).await?;
+    let serving = workload.serve(routes(Echo)).await?;
     let (mut term, mut int) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,

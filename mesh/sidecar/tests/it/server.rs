@@ -10,7 +10,7 @@ use echo::pb::{
     ChatRequest, ChatResponse, EchoRequest, EchoResponse, RepeatRequest, RepeatResponse,
 };
 use echo::{Answers, Echo};
-use mesh_dataplane::{CallerRule, CallerTable, Ports, Serving, Settings, Workload};
+use mesh_dataplane::{Ports, Serving, Settings, Workload};
 use mesh_transport::{IdentitySource, PeerIdentity};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Request, Response, Status, Streaming};
@@ -19,10 +19,8 @@ use crate::support::Mesh;
 
 /// The header by which calls are counted.
 pub(crate) const CALL_ID: &str = "x-call-id";
-const GATEWAY_ONLY: CallerTable = CallerTable(&[CallerRule {
-    path: "/echo.v1.EchoService/",
-    callers: &["gateway"],
-}]);
+/// The gateway alone may call.
+const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/policies.yaml");
 
 /// A workload that serves the echo.
 pub(crate) struct Server {
@@ -59,6 +57,7 @@ impl Server {
             metrics: 0,
             probes: 0,
         };
+        settings.policy_paths = vec![POLICIES.into()];
         let stop = CancellationToken::new();
         let workload = Workload::start_with(settings, Some(identity), stop.clone())
             .await
@@ -66,7 +65,7 @@ impl Server {
         let echo = Counting::default();
         let routes = echo::routes(echo.clone());
         Self {
-            serving: workload.serve(routes, GATEWAY_ONLY).await.unwrap(),
+            serving: workload.serve(routes).await.unwrap(),
             echo,
             _workload: workload,
             _stop: stop.drop_guard(),
@@ -93,7 +92,7 @@ impl Counting {
             *seen.calls.entry(id).or_default() += 1;
         }
         let peer = request.extensions().get::<PeerIdentity>().unwrap();
-        seen.serials.insert(peer.serial.clone());
+        seen.serials.insert(peer.serial.to_string());
     }
 }
 

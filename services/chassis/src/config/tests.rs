@@ -6,7 +6,7 @@ use mesh_dataplane::Env;
 
 use super::ShopSettings;
 
-const GOOD: [(&str, &str); 13] = [
+const GOOD: [(&str, &str); 14] = [
     ("MESH_BIND_ADDRESS", "127.77.0.12"),
     ("MESH_NAMESPACE", "shop"),
     ("MESH_SERVICE_ACCOUNT", "order"),
@@ -14,6 +14,7 @@ const GOOD: [(&str, &str); 13] = [
     ("MESH_CA_ROOT_FILE", "run/mesh/root-cert.pem"),
     ("MESH_TOKEN_FILE", "run/tokens/shop.order"),
     ("MESH_ENDPOINTS_FILE", "run/endpoints.yaml"),
+    ("MESH_POLICY_PATHS", "k8s/base/policies"),
     ("DATABASE_URL", "postgres://order@127.77.0.4:5432/order"),
     ("DATABASE_PASSWORD_FILE", "run/secrets/postgres.order"),
     ("KAFKA_BROKERS", "127.77.0.3:9092"),

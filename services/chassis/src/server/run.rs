@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_dataplane::{CallerTable, Condition, Readiness};
+use mesh_dataplane::{Condition, Readiness};
 use mesh_identity::SpiffeId;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -11,7 +11,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::edge::Shedding;
-use super::{Chassis, HEALTH, LOOK_EVERY, Loop, REFLECTION, Running};
+use super::{Chassis, LOOK_EVERY, Loop, Running};
 use crate::caller::Caller;
 use crate::db::{Database, Share, Tx};
 use crate::error::{Chain, Error};
@@ -31,7 +31,6 @@ const WARM: usize = 8;
 
 pub(super) async fn serve(
     mut chassis: Chassis,
-    callers: CallerTable,
     descriptors: &'static [u8],
 ) -> Result<Running, Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -56,7 +55,7 @@ pub(super) async fn serve(
     let _ = tokio::time::timeout(WARM_UP_MAX, warm_up(&chassis.database)).await;
     let serving = chassis
         .workload
-        .serve(service, with_operations(callers))
+        .serve(service)
         .await
         .map_err(Error::Workload)?;
     let local_addr = serving.local_addr();
@@ -251,13 +250,4 @@ async fn ensure(database: &Database, own: &SpiffeId, kind: &'static str) {
         tracing::warn!(error = %Chain(&error), kind, "recurring task waits for the database");
         tokio::time::sleep(LOOK_EVERY).await;
     }
-}
-
-/// The service's table and the rules that every service has. The table lives as long as the
-/// process, and is made once.
-fn with_operations(callers: CallerTable) -> CallerTable {
-    let mut rules = callers.0.to_vec();
-    rules.push(REFLECTION);
-    rules.push(HEALTH);
-    CallerTable(rules.leak())
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use diesel_migrations::EmbeddedMigrations;
-use mesh_dataplane::{CallerTable, Mode, Ports};
+use mesh_dataplane::{Mode, Ports};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -90,7 +90,7 @@ async fn start(
         .consume(&["order-events"], Deaf)
         .work(Sweeps(Arc::clone(sweeps)))
         .recurring("sweep")
-        .serve(CallerTable(&[]), &[])
+        .serve(&[])
         .await
         .unwrap()
 }

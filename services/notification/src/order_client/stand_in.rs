@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
-use mesh_dataplane::{CallerTable, Mode, Ports, Serving, Settings, Workload};
+use mesh_dataplane::{Mode, Ports, Serving, Settings, Workload};
 use shop_proto::order::v1 as proto;
 use shop_proto::order::v1::order_internal_service_server::{
     OrderInternalService, OrderInternalServiceServer,
@@ -44,7 +44,7 @@ impl StandIn {
         let stop = CancellationToken::new();
         let order = workload("order", "", &stop).await;
         let routes = Routes::new(OrderInternalServiceServer::new(contacts.clone())).prepare();
-        let serving = order.serve(routes, CallerTable(&[])).await.unwrap();
+        let serving = order.serve(routes).await.unwrap();
         let endpoints = format!(
             "apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\n\
              metadata: {{name: order, namespace: shop}}\n\

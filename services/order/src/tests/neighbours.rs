@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use mesh_dataplane::config::{Mode, Ports, Settings};
-use mesh_dataplane::{CallerTable, MeshChannel, Workload};
+use mesh_dataplane::{MeshChannel, Workload};
 use shop_proto::payment::v1::payment_control_service_server::{
     PaymentControlService, PaymentControlServiceServer,
 };
@@ -60,7 +60,7 @@ impl Neighbours {
             .add_service(PaymentControlServiceServer::new(script.clone()))
             .prepare();
         let server = workload("product", "", &shutdown).await;
-        let serving = server.serve(routes, CallerTable(&[])).await.unwrap();
+        let serving = server.serve(routes).await.unwrap();
         let workload = workload("order", &endpoints(serving.local_addr()), &shutdown).await;
         Self {
             script,

@@ -8,7 +8,7 @@ use mesh_dataplane::config::Env;
 
 use super::Config;
 
-const MINIMUM: [(&str, &str); 13] = [
+const MINIMUM: [(&str, &str); 14] = [
     ("MESH_BIND_ADDRESS", "127.77.9.11"),
     ("MESH_NAMESPACE", "shop"),
     ("MESH_SERVICE_ACCOUNT", "product"),
@@ -16,6 +16,7 @@ const MINIMUM: [(&str, &str); 13] = [
     ("MESH_CA_ROOT_FILE", "run/mesh/root-cert.pem"),
     ("MESH_TOKEN_FILE", "run/tokens/shop.product"),
     ("MESH_ENDPOINTS_FILE", "run/endpoints.yaml"),
+    ("MESH_POLICY_PATHS", "k8s/base/policies"),
     ("DATABASE_URL", "postgres://product@127.77.9.4:5432/product"),
     ("DATABASE_PASSWORD_FILE", "run/secrets/postgres.product"),
     ("KAFKA_BROKERS", "127.77.9.3:9092"),
