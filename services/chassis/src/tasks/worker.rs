@@ -28,8 +28,9 @@ use crate::vital::vital;
 
 /// Tasks of one kind that one process runs at once: they wait for others most of the time. Each
 /// kind has its own, so that a callee that hangs stops only those who need it.
-pub(super) const SLOTS: usize = 16;
-const ALL_SLOTS: u32 = SLOTS as u32;
+pub(super) const SLOTS: usize = ALL_SLOTS as usize;
+/// The same number, as semaphores count.
+const ALL_SLOTS: u32 = 16;
 /// How often due tasks are looked for when nobody wakes the worker: those of other processes, and
 /// times that were far away when they were set.
 pub(super) const POLL: Duration = Duration::from_secs(2);
