@@ -44,6 +44,9 @@ ERRORS = (
     (504, 4, "the request took too long"),
 )
 
+# Errors that pass by themselves.
+RETRY_LATER = (429, 503)
+
 JSON_TYPE = r'(?i)application/json\s*(;\s*charset="?utf-8"?\s*)?'
 
 # The transcoder lets a query parameter override the field that the path or the body has set:
@@ -173,7 +176,12 @@ def _local_replies() -> str:
         {"filter": bad_path, **_json(3, "the path is not acceptable")},
     ]
     for http, code, message in ERRORS:
-        mappers.append({"filter": _status(http), **_json(code, message)})
+        mapper = {"filter": _status(http), **_json(code, message)}
+        if http in RETRY_LATER:
+            # What a service says in its RetryInfo.
+            header = {"key": "retry-after", "value": "1"}
+            mapper["headers_to_add"] = [{"header": header}]
+        mappers.append(mapper)
     return _items(mappers)
 
 

@@ -28,8 +28,9 @@ use tower::ServiceExt;
 
 use crate::own_certificate::OwnCertificate;
 
-/// Connections at once; more wait in the kernel's backlog.
-const CONNECTIONS_MAX: usize = 512;
+/// Connections at once; more wait in the kernel's backlog. Anybody may connect, so there are more
+/// than callers: one that stalls costs a few kilobytes for as long as its handshake may take.
+const CONNECTIONS_MAX: usize = 2048;
 
 /// A handshake takes milliseconds; one that stalls holds a place.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -32,6 +32,15 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest answer in bytes: three certificates take 3 KiB.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
+/// The authority may be ahead of us by no more than the longest answer.
+const WINDOW_BYTES: u32 = 256 * 1024;
+
+/// An answer has a handful of headers; the limit of all our connections.
+const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
+
+/// There is one request on a connection.
+const STREAMS_MAX: usize = 1;
+
 /// The longest root or token file in bytes that is read.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
@@ -119,6 +128,10 @@ async fn call(
 ) -> Result<Vec<String>, Error> {
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_header_list_size(HEADER_LIST_BYTES_MAX)
+        .initial_max_send_streams(STREAMS_MAX)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(Error::Http2)?;
