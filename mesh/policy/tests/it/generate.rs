@@ -33,7 +33,7 @@ pub(crate) fn case(seed: u64, shape: Shape) -> Case {
     let settings = settings(random);
     let workload = workload(random, &settings);
     let set = PolicySet {
-        authorization_policies: policies::policies(random, &settings),
+        authorization_policies: policies::policies(random),
         request_authentications: request_authentications(random),
         ..PolicySet::default()
     };
@@ -153,7 +153,7 @@ fn request_authentications(random: &mut Random) -> Vec<RequestAuthentication> {
         return Vec::new();
     }
     let rule = mesh_api::JwtRule {
-        issuer: random.pick(words::ISSUERS).to_string(),
+        issuer: random.pick(&words::ISSUERS[..3]).to_string(), // Istio wants one
         jwks: r#"{"keys":[]}"#.to_owned(),
         space_delimited_claims: vec!["groups".to_owned()],
         ..mesh_api::JwtRule::default()

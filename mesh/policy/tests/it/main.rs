@@ -10,5 +10,6 @@ mod envoy;
 mod fuzz;
 mod generate;
 mod keep;
+mod kept;
 mod naive;
 mod shrink;

@@ -162,6 +162,12 @@ pub(crate) fn paths(data: &[u8]) {
     } else {
         bytes.glue(PATH_PIECES, 16)
     };
+    // Envoy refuses what does not begin with a slash before anything is made of it.
+    let path = if path.starts_with('/') {
+        path
+    } else {
+        format!("/{path}")
+    };
     let whole = naive::normalize(mode, &path);
     let expected = whole.split('?').next().unwrap_or_default().to_owned();
     if expected.is_empty() || expected.starts_with('*') || expected.ends_with('*') {

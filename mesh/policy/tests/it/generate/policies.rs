@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mesh_api::{
-    Action, AuthorizationPolicy, Condition, MeshSettings, Meta, Operation, Rule, Source, TargetRef,
-};
+use mesh_api::{Action, AuthorizationPolicy, Condition, Meta, Operation, Rule, Source, TargetRef};
 
 use super::{Random, words};
 
@@ -21,11 +19,11 @@ const PROVIDERS: &[&str] = &[
 ];
 
 /// Up to seven policies, most of which apply.
-pub(super) fn policies(random: &mut Random, settings: &MeshSettings) -> Vec<AuthorizationPolicy> {
+pub(super) fn policies(random: &mut Random) -> Vec<AuthorizationPolicy> {
     // One provider for a case in most cases, since several of them deny whatever they match.
     let provider = random.pick(PROVIDERS).to_string();
     let mut policies: Vec<AuthorizationPolicy> = (0..random.below(8))
-        .map(|index| policy(random, index, &provider, settings))
+        .map(|index| policy(random, index, &provider))
         .collect();
     // Names in an order of their own: it must not matter for the decision.
     let turn = random.below(policies.len().max(1));
@@ -33,12 +31,7 @@ pub(super) fn policies(random: &mut Random, settings: &MeshSettings) -> Vec<Auth
     policies
 }
 
-fn policy(
-    random: &mut Random,
-    index: usize,
-    provider: &str,
-    settings: &MeshSettings,
-) -> AuthorizationPolicy {
+fn policy(random: &mut Random, index: usize, provider: &str) -> AuthorizationPolicy {
     let action = match random.below(20) {
         0..9 => Action::Allow,
         9..14 => Action::Deny,
@@ -60,15 +53,21 @@ fn policy(
     let custom = matches!(action, Action::Custom { .. });
     let name = format!("p{index}");
     let namespace = random.pick(words::NAMESPACES).to_string();
-    debug_assert!(!settings.root_namespace.is_empty());
+    let target_refs = target_refs(random);
+    let selector = selector(random);
     AuthorizationPolicy {
         meta: Meta {
             name,
             namespace,
             ..Meta::default()
         },
-        selector: selector(random),
-        target_refs: target_refs(random),
+        // Istio refuses both together.
+        selector: if target_refs.is_empty() {
+            selector
+        } else {
+            BTreeMap::new()
+        },
+        target_refs,
         rules: (0..rules).map(|_| rule(random, custom)).collect(),
         action,
         dry_run: random.chance(12),
