@@ -1,5 +1,5 @@
-//! A request with what every rule would work out again: the peer's id in segments, the path as it is
-//! matched, the claims that are lists in disguise.
+//! A request with what every rule would work out again: the peer's id in segments, the path as it
+//! is matched, the claims that are lists in disguise.
 
 use std::borrow::Cow;
 use std::net::IpAddr;

@@ -1,8 +1,9 @@
 //! Istio's security policies, decided as Istio's sidecar decides them. Pure: no clock, no network,
 //! no files; a request is borrowed, and the answer names the rule that gave it.
 //!
-//! [`compile`] makes an [`Engine`] of the policies that select a workload; [`Engine::decide`] answers, and
-//! [`Engine::explain`] proves it. [`PeerModes`] is what PeerAuthentication makes of each port.
+//! [`compile`] makes an [`Engine`] of the policies that select a workload; [`Engine::decide`]
+//! answers, and [`Engine::explain`] proves it. [`PeerModes`] is what PeerAuthentication makes of
+//! each port.
 
 #![warn(missing_docs)]
 

@@ -40,8 +40,8 @@ pub struct ModeReason {
 // === impl PeerModes ===
 
 impl PeerModes {
-    /// Merges mesh, namespace and workload. Of two policies of one scope the older wins; the other is
-    /// ignored.
+    /// Merges mesh, namespace and workload. Of two policies of one scope the older wins; the
+    /// other is ignored.
     #[must_use]
     pub fn merge(
         policies: &[PeerAuthentication],

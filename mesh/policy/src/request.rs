@@ -41,7 +41,7 @@ pub struct Destination {
     pub port: u16,
 }
 
-/// The HTTP part of a request; for gRPC the method is `POST` and the path `/package.Service/Method`.
+/// The HTTP part of a request; for gRPC the method is `POST`, the path `/package.Service/Method`.
 #[derive(Clone, Copy)]
 pub struct Http<'r> {
     /// `:method`

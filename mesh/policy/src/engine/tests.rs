@@ -13,7 +13,7 @@ use crate::request::{Destination, Http, Jwt, Request, Source};
 
 const NO_HEADERS: [(&str, &str); 0] = [];
 
-/// Policies in short: `name action rules`, one per line, all in namespace `foo` unless the name says
+/// Policies in short: `name action rules`, one per line, in namespace `foo` unless the name says
 /// another; the rules are YAML, `-` for none.
 fn engine(policies: &str) -> Engine {
     engine_with("rootNamespace: istio-system", policies)
@@ -150,7 +150,8 @@ fn deny_goes_before_allow_and_audit_decides_nothing() {
 #[test]
 fn the_first_policy_in_the_order_of_ids_is_named() {
     let policies = format!(
-        "b ALLOW {GET}\na-b ALLOW {GET}\na ALLOW [{{to: [{{operation: {{methods: [PUT]}}}}]}}, {{}}]"
+        "b ALLOW {GET}\na-b ALLOW {GET}\n\
+         a ALLOW [{{to: [{{operation: {{methods: [PUT]}}}}]}}, {{}}]"
     );
     assert_eq!(decided(&policies, &http("GET", "/")), "ALLOW foo/a-b 0");
     let policies = "z DENY [{}]\nistio-system/w DENY [{}]\nzoo/x DENY [{}]";
@@ -172,7 +173,8 @@ fn policies_of_another_namespace_select_nothing() {
 #[test]
 fn dry_run_is_told_and_decides_nothing() {
     let policies = format!(
-        "a ALLOW {GET}\nb DENY? [{{to: [{{operation: {{methods: [PUT]}}}}]}}, {{}}]\nc ALLOW? [{{}}]"
+        "a ALLOW {GET}\nb DENY? [{{to: [{{operation: {{methods: [PUT]}}}}]}}, {{}}]\n\
+         c ALLOW? [{{}}]"
     );
     let engine = engine(&policies);
     let get = http("GET", "/");
@@ -422,7 +424,8 @@ fn metadata_is_text_or_a_list() {
         ("a.b[x]", "*", false),
     ] {
         let policies = format!(
-            "a ALLOW [{{when: [{{key: \"experimental.envoy.filters.{key}\", values: [\"{value}\"]}}]}}]"
+            "a ALLOW [{{when: [{{key: \"experimental.envoy.filters.{key}\", \
+             values: [\"{value}\"]}}]}}]"
         );
         let expected = if expected { "ALLOW foo/a 0" } else { "DENY" };
         assert_eq!(decided(&policies, &request), expected, "{key} {value}");

@@ -59,8 +59,8 @@ pub(crate) struct Fnv(u64);
 // === impl Dimension ===
 
 impl Dimension {
-    /// How unwelcome a rule is under such a key, in rules that are there already: ports, methods and
-    /// presence say little.
+    /// How unwelcome a rule is under such a key, in rules that are there already: ports, methods
+    /// and presence say little.
     pub(crate) fn weight(self) -> usize {
         match self {
             Dimension::Principal | Dimension::Account | Dimension::Token => 0,

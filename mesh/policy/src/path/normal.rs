@@ -93,7 +93,8 @@ fn canonical(path: &str) -> Vec<u8> {
     out
 }
 
-/// How many dots the segment at the start has if it has nothing else, and its length with its slash.
+/// How many dots the segment at the start has if it has nothing else, and its length with its
+/// slash.
 fn dot_segment(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut at = 0;
     let mut dots = 0;
@@ -189,8 +190,8 @@ fn is_escaped(byte: u8) -> bool {
     !byte.is_ascii_graphic() || b"\"#<>?^`{|}".contains(&byte)
 }
 
-/// One slash for several. Of nothing but slashes two are left: Envoy puts back one for the begin and
-/// one for the end.
+/// One slash for several. Of nothing but slashes two are left: Envoy puts back one for the begin
+/// and one for the end.
 fn merge_slashes(path: &mut Vec<u8>) {
     if path.len() > 1 && path.iter().all(|byte| *byte == b'/') {
         path.truncate(2);

@@ -13,7 +13,8 @@ use crate::request;
 
 fn values(all: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
     let some = subsequence(all, 0..=2.min(all.len()));
-    prop_oneof![3 => Just(Vec::new()), 1 => some.prop_map(|some| some.into_iter().map(str::to_owned).collect::<Vec<String>>())]
+    let owned = |some: Vec<&str>| some.into_iter().map(str::to_owned).collect::<Vec<String>>();
+    prop_oneof![3 => Just(Vec::new()), 1 => some.prop_map(owned)]
 }
 
 const PRINCIPALS: &[&str] = &[
