@@ -42,6 +42,28 @@ impl Clause<'_> {
         self.is_http
     }
 
+    /// The texts of a demand that spells all of them out, under which the clause can be looked up:
+    /// what is within it has one of them. None for a clause that has no such demand.
+    pub(crate) fn exact_demand(&self) -> Option<Vec<(Attribute<'_>, &str)>> {
+        self.any_of.iter().find_map(|(attribute, values)| {
+            let texts = values.iter().map(|value| match value {
+                Pattern::Exact(text) => Some((*attribute, text.as_str())),
+                _ => None,
+            });
+            texts.collect()
+        })
+    }
+
+    /// One text of each demand: what this clause is within has one of them, or spells none out.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = (Attribute<'_>, &str)> {
+        self.any_of
+            .iter()
+            .filter_map(|(attribute, values)| match values.first() {
+                Some(Pattern::Exact(text)) => Some((*attribute, text.as_str())),
+                _ => None,
+            })
+    }
+
     /// The attribute whose demands exclude each other, so that no request matches.
     pub(crate) fn contradiction(&self) -> Option<Attribute<'_>> {
         for (attribute, values) in &self.any_of {

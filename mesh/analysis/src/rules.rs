@@ -1,6 +1,8 @@
 //! Rules that match nothing, rules that another one makes superfluous, and ALLOW rules that a DENY
 //! rule takes away. Everything is told of the rule that could go.
 
+use std::collections::HashMap;
+
 use mesh_api::{Action, AuthorizationPolicy, MeshSettings, Meta, PolicySet};
 
 use crate::attribute::{Attribute, lists};
@@ -9,9 +11,9 @@ use crate::code::Code;
 use crate::finding::Findings;
 use crate::world::World;
 
-/// Rules that are compared with each other. Comparing is of the square of it: this many take some
-/// seconds, and a set that is larger is written by a program that repeats nothing.
-const COMPARED_MAX: usize = 20_000;
+/// Comparisons of two rules. Most rules are looked up by what they spell out and compared with few; of
+/// rules that spell nothing out this many take some seconds, and beyond them nothing more is told.
+const COMPARISONS_MAX: usize = 10_000_000;
 
 const KIND: &str = "AuthorizationPolicy";
 
@@ -44,11 +46,61 @@ pub(crate) fn check(policies: &PolicySet, world: &World, findings: &mut Findings
             });
         }
     }
-    if candidates.len() > COMPARED_MAX {
-        return;
+    let index = Index::of(&candidates);
+    let mut comparisons = 0;
+    for own in 0..candidates.len() {
+        let others = index.of_those_around(&candidates[own]);
+        comparisons += others.len();
+        if comparisons > COMPARISONS_MAX {
+            return;
+        }
+        compare(own, &others, &candidates, &settings, findings);
     }
-    for (index, candidate) in candidates.iter().enumerate() {
-        compare(candidate, index, &candidates, &settings, findings);
+}
+
+/// Rules by what one of their clauses spells out.
+#[derive(Default)]
+struct Index<'c> {
+    by_text: HashMap<(Attribute<'c>, &'c str), Vec<usize>>,
+    /// Rules with a clause that spells nothing out.
+    others: Vec<usize>,
+}
+
+// === impl Index ===
+
+impl<'c> Index<'c> {
+    fn of(candidates: &'c [Candidate<'_>]) -> Self {
+        let mut index = Self::default();
+        for (number, candidate) in candidates.iter().enumerate() {
+            for clause in &candidate.clauses {
+                match clause.exact_demand() {
+                    None => index.others.push(number),
+                    Some(texts) => {
+                        for text in texts {
+                            index.by_text.entry(text).or_default().push(number);
+                        }
+                    }
+                }
+            }
+        }
+        index
+    }
+
+    /// The rules that a rule can be within, in their order: one of their clauses has to be around its
+    /// first one.
+    fn of_those_around(&self, candidate: &Candidate<'_>) -> Vec<usize> {
+        let mut around = self.others.clone();
+        for (attribute, text) in candidate
+            .clauses
+            .first()
+            .into_iter()
+            .flat_map(Clause::samples)
+        {
+            around.extend(self.by_text.get(&(attribute, text)).into_iter().flatten());
+        }
+        around.sort_unstable();
+        around.dedup();
+        around
     }
 }
 
@@ -93,14 +145,16 @@ fn contradiction(
 }
 
 fn compare(
-    candidate: &Candidate<'_>,
     index: usize,
+    others: &[usize],
     all: &[Candidate<'_>],
     settings: &MeshSettings,
     findings: &mut Findings,
 ) {
+    let candidate = &all[index];
     let root = &settings.root_namespace;
-    for (other_index, other) in all.iter().enumerate() {
+    for other_index in others.iter().copied() {
+        let other = &all[other_index];
         if index == other_index || !applies_wherever(other.policy, candidate.policy, root) {
             continue;
         }
