@@ -48,8 +48,7 @@ fn engine_and_naive_evaluator_agree_on_random_cases() {
     };
     let mut differences = Vec::new();
     let mut decisions = [0_usize; 3];
-    let mut seed = first;
-    for _ in 0..pairs / REQUESTS_OF_A_CASE {
+    for (seed, _) in (first..).zip(0..pairs / REQUESTS_OF_A_CASE) {
         let case = generate::case(seed, shape);
         let grown = || {
             if seed.is_multiple_of(GROWN_EVERY) {
@@ -63,7 +62,6 @@ fn engine_and_naive_evaluator_agree_on_random_cases() {
             Err(_) if differences.len() >= TOLD_MAX => break,
             Err(what) => differences.push(format!("{what}\n{}", tell(seed, &case))),
         }
-        seed += 1;
     }
     println!(
         "{pairs} pairs in {:?}: ALLOW, DENY, CUSTOM {decisions:?}",
