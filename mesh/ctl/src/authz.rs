@@ -1,8 +1,13 @@
 //! `meshctl authz`: asks the policy engine, from files alone. No mesh needs to run.
 
 mod answer;
+mod ask;
 mod decide;
+mod explain;
+mod replay;
 mod request;
+mod table;
+pub(crate) mod target;
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +15,21 @@ use clap::{Args, Subcommand, ValueEnum};
 use mesh_api::{Labels, Loaded, MeshSettings, PolicySet, Workload};
 use serde::Deserialize;
 
+use self::explain::{EXPLAIN_EXAMPLES, Explain};
+use self::replay::{REPLAY_EXAMPLES, Replay};
+use self::table::{TABLE_EXAMPLES, Table};
 use crate::error::Error;
+
+const AUTHZ_EXAMPLES: &str = "\
+Examples:
+  meshctl authz explain --policies policies/ --to order --from gateway \\
+      --rpc shop.order.v1.OrderService/ListOrders
+  meshctl authz table --policies policies/ --descriptors gateway-envoy/shop.binpb
+  meshctl authz replay --policies policies/ --candidate candidate/ --to order \\
+      --requests requests.jsonl
+
+Exit codes: 0 answered, 1 some decision flips or some line is no request, 2 files that do not load
+or wrong usage.";
 
 const DECIDE_EXAMPLES: &str = "\
 Examples:
@@ -31,6 +50,7 @@ Exit codes: 0 every line was decided, 1 some line was no request, 2 files that d
 usage.";
 
 #[derive(Debug, Args)]
+#[command(after_help = AUTHZ_EXAMPLES)]
 pub(crate) struct Authz {
     #[command(subcommand)]
     pub(crate) command: AuthzCommand,
@@ -41,6 +61,18 @@ pub(crate) enum AuthzCommand {
     /// Decides recorded requests, line by line.
     #[command(after_help = DECIDE_EXAMPLES)]
     Decide(Decide),
+
+    /// Proves what one request meets, and what would have to differ.
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Box<Explain>),
+
+    /// Decides recorded requests by two sets of policies, and tells which decisions flip and why.
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(Replay),
+
+    /// Shows who may call what: every identity and every RPC.
+    #[command(after_help = TABLE_EXAMPLES)]
+    Table(Table),
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +129,9 @@ struct WorkloadFile {
 pub(crate) fn run(authz: &Authz) -> Result<(), Error> {
     match &authz.command {
         AuthzCommand::Decide(decide) => decide::run(decide),
+        AuthzCommand::Explain(explain) => explain::run(explain),
+        AuthzCommand::Replay(replay) => replay::run(replay),
+        AuthzCommand::Table(table) => table::run(table),
     }
 }
 
@@ -136,4 +171,10 @@ pub(crate) fn read_workload(path: &Path) -> Result<Workload, Error> {
         labels: file.labels,
         trust_domain: file.trust_domain,
     })
+}
+
+/// A file of the examples.
+#[cfg(test)]
+pub(crate) fn example(name: &str) -> String {
+    format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR"))
 }

@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::analyze::{ANALYZE_EXAMPLES, Analyze, EXPLAIN_EXAMPLES, Explain};
 use crate::authz::Authz;
+use crate::completions::{COMPLETIONS_EXAMPLES, Completions};
+use crate::mtls::Mtls;
 
 /// The lifetimes that the mesh's authority gives out.
 const TTL_MIN: Duration = Duration::from_secs(10);
@@ -127,6 +129,10 @@ pub(crate) enum Command {
     #[command(after_help = CERT_EXAMPLES, args_conflicts_with_subcommands = true)]
     Cert(Cert),
 
+    /// Writes the completions of a shell.
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(Completions),
+
     /// Says what a code of analyze means, with an example.
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
@@ -134,6 +140,9 @@ pub(crate) enum Command {
     /// Opens a plaintext port on loopback that leads to a service over verified mutual TLS.
     #[command(after_help = FORWARD_EXAMPLES)]
     Forward(Forward),
+
+    /// Tells which ports take mutual TLS by policies in files. No mesh needs to run.
+    Mtls(Mtls),
 
     /// Shows each workload: whether it is ready, and its certificate.
     #[command(after_help = STATUS_EXAMPLES)]

@@ -53,6 +53,10 @@ pub(crate) enum Error {
     #[error("{count} lines are no requests")]
     BadLines { count: usize },
 
+    /// A candidate decides otherwise. The answers have said where.
+    #[error("{count} decisions flip")]
+    Flips { count: usize },
+
     /// A file cannot be written.
     #[error("cannot write \"{}\"", path.display())]
     Write {
@@ -143,6 +147,7 @@ impl Error {
             | Self::Tls(_)
             | Self::BadLines { .. }
             | Self::Findings { .. }
+            | Self::Flips { .. }
             | Self::NotReady { .. } => ExitCode::from(1),
         }
     }

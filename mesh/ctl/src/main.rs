@@ -11,9 +11,11 @@ mod authority;
 mod authz;
 mod cert;
 mod cli;
+mod completions;
 mod error;
 mod forward;
 mod inspect;
+mod mtls;
 mod observe;
 mod place;
 mod status;
@@ -53,8 +55,13 @@ async fn run(cli: Cli) -> Result<(), Error> {
         Command::Cert(Cert { .. }) => Err(Error::Usage(
             "say as whom with --as, or use cert inspect".to_owned(),
         )),
+        Command::Completions(command) => {
+            completions::run(&command);
+            Ok(())
+        }
         Command::Explain(command) => analyze::explain(&command),
         Command::Forward(forward) => forward::run(&place, &forward).await,
+        Command::Mtls(command) => mtls::run(&command),
         Command::Status => status::run(&place).await,
     }
 }

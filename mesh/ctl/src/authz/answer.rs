@@ -42,6 +42,12 @@ struct Fault<'d> {
 struct Shown<'d>(&'d dyn Display);
 
 pub(super) fn write_json(out: &mut impl Write, decision: &Decision<'_>) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &json_of(decision))?;
+    out.write_all(b"\n")
+}
+
+/// What a program gets of a decision.
+pub(super) fn json_of<'d>(decision: &'d Decision<'d>) -> impl Serialize + 'd {
     let mut answer = Answer {
         decision: word(decision),
         policy: decision.by.map(policy),
@@ -63,8 +69,7 @@ pub(super) fn write_json(out: &mut impl Write, decision: &Decision<'_>) -> io::R
         answer.then = Some(then_word(*then_allowed));
         answer.then_policy = Some(then.map(policy));
     }
-    serde_json::to_writer(&mut *out, &answer)?;
-    out.write_all(b"\n")
+    answer
 }
 
 pub(super) fn write_text(
@@ -107,7 +112,7 @@ pub(super) fn write_fault(
     }
 }
 
-fn word(decision: &Decision<'_>) -> &'static str {
+pub(super) fn word(decision: &Decision<'_>) -> &'static str {
     match decision.verdict {
         Verdict::Allow => "ALLOW",
         Verdict::Deny => "DENY",
