@@ -57,7 +57,7 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let peer = request.extensions().get::<PeerIdentity>();
-        if !peer.is_none_or(|peer| peer.id.service_account() == EDGE_ACCOUNT) {
+        if peer.is_some_and(|peer| peer.id.service_account() != EDGE_ACCOUNT) {
             return Box::pin(self.inner.call(request));
         }
         let Some(admitted) = self.admission.enter() else {
