@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import sys
 from dataclasses import replace
@@ -17,9 +18,13 @@ from tradewind.instance import LAST_INSTANCE, Instance
 from tradewind.programs import Options, all_programs
 from tradewind.supervisor import Supervisor
 
+# A listener of the mesh holds 2,048 connections, and tests of its limits both ends of as many.
+DESCRIPTORS = 16384
+
 
 def main() -> int:
     arguments = _parser().parse_args()
+    _raise_descriptors()
     try:
         return arguments.run(arguments) or 0
     except Failure as failure:
@@ -30,6 +35,14 @@ def main() -> int:
         # The reader (`head`, say) has seen enough. Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _raise_descriptors() -> None:
+    """What is started inherits it; the usual soft limit of 1,024 is below what a service may hold."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 # === commands on a whole instance ===
