@@ -233,3 +233,54 @@ fn of_many_misses_the_nearest_are_told_and_no_more() {
         assert!(text.contains("MISS") && text.contains("ipBlocks"), "{text}");
     });
 }
+
+#[test]
+fn audience_and_presenter_are_claims_of_their_own() {
+    for (key, name) in [
+        ("request.auth.audiences", "aud"),
+        ("request.auth.presenter", "azp"),
+    ] {
+        let rule = Rule {
+            when: vec![Condition {
+                key: key.to_owned(),
+                values: vec!["a".to_owned()],
+                ..Condition::default()
+            }],
+            ..Rule::default()
+        };
+        let mut case = case(vec![policy("p", "foo", Action::Allow, vec![rule])]);
+        for (value, allowed) in [("a", true), ("b", false)] {
+            let jwt = serde_json::json!({ name: value });
+            case.requests[0].jwt = jwt.as_object().cloned();
+            assert_eq!(answer(&case).2, allowed, "{key} {value}");
+        }
+    }
+}
+
+#[test]
+fn headers_are_looked_at_in_whatever_holds_them() {
+    let rule = Rule {
+        when: vec![Condition {
+            key: "request.headers[x-a]".to_owned(),
+            values: vec!["1".to_owned()],
+            ..Condition::default()
+        }],
+        ..Rule::default()
+    };
+    let case = case(vec![policy("p", "foo", Action::Allow, vec![rule])]);
+    let Compiled(engine) = Compiled::of(&case);
+    let allowed = |headers: &dyn mesh_policy::Headers| {
+        with(&case.requests[0], |request| {
+            let http = request
+                .http
+                .map(|http| mesh_policy::Http { headers, ..http });
+            engine
+                .decide(&mesh_policy::Request { http, ..*request })
+                .is_allowed()
+        })
+    };
+    assert!(allowed(&[("x-b", "2"), ("x-a", "1")]));
+    assert!(allowed(&vec![("X-A".to_owned(), b"1".to_vec())]));
+    assert!(!allowed(&[("x-b", "1")]));
+    assert!(!allowed(&Vec::<(String, Vec<u8>)>::new()));
+}

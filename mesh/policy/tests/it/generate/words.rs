@@ -50,7 +50,7 @@ pub(super) const PRINCIPAL_PATTERNS: &[&str] = &[
 ];
 
 pub(super) const NAMESPACE_PATTERNS: &[&str] = &[
-    "foo", "foo", "bar", "f*", "*o", "*", "f.o", "f*o", "fo", "foo-bar", "*-*", "foo/sa", "ns",
+    "foo", "foo", "bar", "f*", "*o", "*", "f.o", "f*o", "f", "foo-bar", "*-*", "foo/sa", "ns",
 ];
 
 pub(super) const ACCOUNTS: &[&str] = &[
