@@ -3,6 +3,7 @@
 
 mod report;
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -85,8 +86,8 @@ pub(crate) fn run(command: &Analyze) -> Result<(), Error> {
         .collect();
     let report = Report::new(&loaded, findings);
     match command.output {
-        Output::Text => print!("{}", report.text()),
-        Output::Json => println!("{}", report.json()),
+        Output::Text => emit(&report.text()),
+        Output::Json => emit(&format!("{}\n", report.json())),
     }
     let unreadable = report.count_of(Code::Unreadable);
     if unreadable > 0 {
@@ -104,20 +105,26 @@ pub(crate) fn run(command: &Analyze) -> Result<(), Error> {
 pub(crate) fn explain(command: &Explain) -> Result<(), Error> {
     let Some(wanted) = &command.code else {
         match command.output {
-            Output::Text => print!("{}", report::codes_text()),
-            Output::Json => println!("{}", report::codes_json()),
+            Output::Text => emit(&report::codes_text()),
+            Output::Json => emit(&format!("{}\n", report::codes_json())),
         }
         return Ok(());
     };
     let code: Code = wanted.parse().map_err(Error::Usage)?;
     match command.output {
-        Output::Text => print!("{}", code.explanation()),
-        Output::Json => println!("{}", report::code_json(code)),
+        Output::Text => emit(code.explanation()),
+        Output::Json => emit(&format!("{}\n", report::code_json(code))),
     }
     Ok(())
 }
 
 // === helpers ===
+
+/// Writes the answer. Whoever closes the pipe early, as `head` does, has read what he wanted; the
+/// exit code stays what was found.
+fn emit(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
 
 fn world(command: &Analyze) -> Result<World, Error> {
     let mut world = World::default();

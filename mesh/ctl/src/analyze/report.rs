@@ -67,8 +67,14 @@ impl<'l> Report<'l> {
             let others = counted(others, "other object");
             let _ = writeln!(text, "{others} left alone: {}", kinds.join(", "));
         }
-        if let Some(first) = self.findings.first() {
-            let _ = writeln!(text, "meshctl explain {} says more", first.code);
+        // The first of the worst.
+        let worst = self
+            .findings
+            .iter()
+            .rev()
+            .max_by_key(|finding| finding.level());
+        if let Some(worst) = worst {
+            let _ = writeln!(text, "meshctl explain {} says more", worst.code);
         }
         text
     }
