@@ -5,9 +5,11 @@ Only root may. Elsewhere a run goes without this fault and says so.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tradewind import paths
@@ -19,7 +21,7 @@ SIZE_MIB = 256
 FILLER = "filler"
 # What the broker frees meanwhile is taken, too.
 TOP_UP_SECONDS = 0.2
-# A broker that was killed a moment before has to start first.
+# It writes several times a second, but a starved machine is slow.
 NOTICED_SECONDS = 60
 # How the broker names what it met.
 MET = "No space left on device"
@@ -54,19 +56,21 @@ class SmallDisk:
             subprocess.run(["umount", "--lazy", str(self._folder)], check=True)
         self.mounted = False
 
-    def fill(self, seconds: float) -> None:
-        """Leaves no room for that long, and until the broker has noticed; it may be starting."""
+    @contextlib.contextmanager
+    def full(self) -> Iterator[None]:
+        """Leaves no room; the body begins when the broker has noticed."""
         filler = self._folder / FILLER
         log = self._instance.logs / "kafka.log"
         before = _count(log)
-        ends = time.monotonic() + seconds
+        until = time.monotonic() + NOTICED_SECONDS
         try:
             with filler.open("wb") as file:
-                while (now := time.monotonic()) < ends or _count(log) <= before:
-                    if now > ends + NOTICED_SECONDS:
+                while _count(log) <= before:
+                    if time.monotonic() > until:
                         raise TimeoutError("Kafka never met the full disk")
                     _take_all(file.fileno())
                     time.sleep(TOP_UP_SECONDS)
+                yield
         finally:
             filler.unlink(missing_ok=True)
 

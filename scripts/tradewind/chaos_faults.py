@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from tradewind import postgres
 from tradewind.chaos_disk import SmallDisk
 from tradewind.console import say
-from tradewind.instance import SERVICES, Instance
+from tradewind.instance import KAFKA_PORT, SERVICES, Instance
 from tradewind.supervisor import Supervisor
 
 KILLED = (*SERVICES, "meshd", "gateway-agent", "envoy", "kafka", "postgres", "psp-sim")
@@ -32,7 +33,7 @@ KAFKA_AWAY_SECONDS = 30
 KAFKA_LONG_AWAY_SECONDS = 300
 LONG_AWAY_MINUTES = 15
 POSTGRES_AWAY_SECONDS = 10
-# Long enough that the broker gives up and its next processes do, too.
+# From the broker's death on.
 DISK_FULL_SECONDS = 15
 # Load comes before the first fault and goes on after the last one.
 QUIET_SECONDS = 5
@@ -238,8 +239,35 @@ class Faults:
     def _restart(self, name: str, _seconds: float) -> None:
         self._away(name, 0)
 
-    def _fill(self, _name: str, seconds: float) -> None:
-        self._disk.fill(seconds)
+    def _fill(self, name: str, seconds: float) -> None:
+        """A broker that has died of a full disk stays away until there is room: one that recovers
+        its logs without room may throw them away (it says "Deleting the corrupt segment"), and a
+        single one has nobody to get them back from."""
+        with self._lock:
+            self._absent.add(name)  # no kill comes between
+        supervisor = Supervisor(self._instance)
+        try:
+            self._until_open(name)
+            with self._disk.full():
+                supervisor.stop(name)
+                time.sleep(seconds)
+        finally:
+            Supervisor(self._instance).start(name)
+            with self._lock:
+                self._absent.discard(name)
+
+    def _until_open(self, name: str) -> None:
+        """Until the broker takes connections: its logs are recovered."""
+        until = time.monotonic() + KILL_WITHIN_SECONDS
+        while True:
+            try:
+                address = (self._instance.address(name), KAFKA_PORT)
+                socket.create_connection(address, timeout=1).close()
+                return
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
 
     def _pid(self, name: str) -> int | None:
         """The process, unless a fault of ours keeps it away or it has not started yet."""
