@@ -18,11 +18,22 @@ spec:
     to: [{operation: {methods: [GET]}}]
 ";
 
-const WORKLOAD: &str = r#"{"namespace":"foo","serviceAccount":"httpbin","labels":{"app":"httpbin"},"trustDomain":"cluster.local"}"#;
+const WORKLOAD: &str = r#"{"namespace":"foo","serviceAccount":"httpbin",
+"labels":{"app":"httpbin"},"trustDomain":"cluster.local"}"#;
 
-const REQUEST: &str = r#"{"protocol":"http","source":{"principal":"old.local/ns/foo/sa/sleep","ip":"10.0.0.1","remoteIp":"1.2.3.4"},"destination":{"ip":"10.0.0.2","port":8080},"sni":"","http":{"method":"GET","host":"httpbin.foo","path":"/a?b","headers":[["x-a","1"],["x-a","2"]]},"jwt":{"iss":"i","sub":"s","aud":["a"],"azp":"p","claims":{"k":["v"]}},"metadata":{"envoy.filters.a.b":{"c":"v"}}}"#;
+/// Over several lines; a request is one.
+const REQUEST: &str = r#"{"protocol":"http",
+"source":{"principal":"old.local/ns/foo/sa/sleep","ip":"10.0.0.1","remoteIp":"1.2.3.4"},
+"destination":{"ip":"10.0.0.2","port":8080},"sni":"",
+"http":{"method":"GET","host":"httpbin.foo","path":"/a?b","headers":[["x-a","1"],["x-a","2"]]},
+"jwt":{"iss":"i","sub":"s","aud":["a"],"azp":"p","claims":{"k":["v"]}},
+"metadata":{"envoy.filters.a.b":{"c":"v"}}}"#;
 
-/// A folder with a workload and policies in two folders below it.
+fn request() -> String {
+    REQUEST.replace('\n', "")
+}
+
+/// A folder with a workload and policies in folders below it.
 fn files(policies: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("workload.json"), WORKLOAD).unwrap();
@@ -78,7 +89,8 @@ fn requests_from_standard_input_are_decided_by_every_folder_and_the_mesh_config(
         "-o",
         "json",
     ];
-    let input = format!("{REQUEST}\n{}\n", REQUEST.replace("GET", "DELETE"));
+    let request = request();
+    let input = format!("{request}\n{}\n", request.replace("GET", "DELETE"));
     let output = decide(folder.path(), &arguments, &input);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let answers = lines(&output);
@@ -104,7 +116,7 @@ fn policies_that_do_not_load_end_with_status_2_and_every_error() {
     let output = decide(
         folder.path(),
         &["--policies", "p", "--requests", "-"],
-        REQUEST,
+        &request(),
     );
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty());
@@ -121,7 +133,7 @@ fn files_that_are_not_there_end_with_status_2() {
         ["--policies", "nowhere", "--requests", "-"],
         ["--policies", "p.yaml", "--requests", "nowhere"],
     ] {
-        let output = decide(folder.path(), &arguments, REQUEST);
+        let output = decide(folder.path(), &arguments, &request());
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere"));
     }
@@ -131,7 +143,8 @@ fn files_that_are_not_there_end_with_status_2() {
 fn a_line_that_is_no_request_ends_with_status_1_after_all_others_are_decided() {
     let folder = files(&[("p.yaml", POLICY)]);
     let arguments = ["--policies", "p.yaml", "--requests", "-", "-o", "json"];
-    let input = format!("{REQUEST}\n{{\"protocol\":\"udp\"}}\n{REQUEST}");
+    let request = request();
+    let input = format!("{request}\n{{\"protocol\":\"udp\"}}\n{request}");
     let output = decide(folder.path(), &arguments, &input);
     assert_eq!(output.status.code(), Some(1));
     let answers = lines(&output);

@@ -156,9 +156,9 @@ fn people_get_a_sentence() {
     let text = String::from_utf8(out).unwrap();
     assert!(
         text.starts_with(
-            "1: CUSTOM policy foo/ask rule 0 matches: the provider decides; asks opa, then ALLOW by \
-             policy foo/readers rule 0; audited by foo/look; dry run of policy foo/trial rule 1 \
-             would DENY\n2: no request: "
+            "1: CUSTOM policy foo/ask rule 0 matches: the provider decides; asks opa, then \
+             ALLOW by policy foo/readers rule 0; audited by foo/look; dry run of policy foo/trial \
+             rule 1 would DENY\n2: no request: "
         ),
         "{text}"
     );

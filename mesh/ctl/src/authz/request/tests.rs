@@ -2,7 +2,13 @@
 
 use super::Recorded;
 
-const FULL: &str = r#"{"protocol":"http","source":{"principal":"cluster.local/ns/foo/sa/sleep","ip":"10.0.0.1","remoteIp":"1.2.3.4"},"destination":{"ip":"10.0.0.2","port":8080},"sni":"","http":{"method":"GET","host":"httpbin.foo","path":"/a?b","headers":[["x-a","1"],["x-a","2"],["x-b",{"base64":"/w=="}],["x-\u00e4","\u00e4"]]},"jwt":{"iss":"i","sub":"s","aud":["a"],"azp":"p","claims":{"k":["v"],"iss":"other"}},"metadata":{"envoy.filters.a.b":{"c":"v"}}}"#;
+const FULL: &str = r#"{"protocol":"http",
+"source":{"principal":"cluster.local/ns/foo/sa/sleep","ip":"10.0.0.1","remoteIp":"1.2.3.4"},
+"destination":{"ip":"10.0.0.2","port":8080},"sni":"","http":
+{"method":"GET","host":"httpbin.foo","path":"/a?b","headers":[["x-a","1"],["x-a","2"],
+["x-b",{"base64":"/w=="}],["x-\u00e4","\u00e4"]]},
+"jwt":{"iss":"i","sub":"s","aud":["a"],"azp":"p","claims":{"k":["v"],"iss":"other"}},
+"metadata":{"envoy.filters.a.b":{"c":"v"}}}"#;
 
 #[test]
 fn every_member_is_read() {
@@ -44,7 +50,8 @@ fn what_may_be_absent_may_be_absent() {
     let request = recorded.request();
     assert!(request.source.principal.is_none() && request.source.remote_ip.is_none());
     assert!(request.http.is_none() && request.jwt.is_none() && request.sni.is_empty());
-    let text = r#"{"protocol":"http","source":{"ip":"10.0.0.1"},"destination":{"ip":"::1","port":1},"http":{"method":"","path":""},"jwt":{}}"#;
+    let text = r#"{"protocol":"http","source":{"ip":"10.0.0.1"},"destination":{"ip":"::1","port":1},
+"http":{"method":"","path":""},"jwt":{}}"#;
     let recorded = Recorded::read(text.as_bytes()).unwrap();
     assert!(recorded.request().http.unwrap().host.is_none());
     assert!(recorded.request().jwt.unwrap().claims.unwrap().is_empty());
@@ -62,8 +69,8 @@ fn what_is_no_request_is_told() {
         ),
         (r#"{"protocol":"tcp","source":{"ip":"x"}}"#, "invalid IP"),
         (
-            r#"{"protocol":"tcp","source":{"ip":"::1","princpal":"a"}}"#,
-            "unknown field `princpal`",
+            r#"{"protocol":"tcp","source":{"ip":"::1","principle":"a"}}"#,
+            "unknown field `principle`",
         ),
         (
             r#"{"protocol":"tcp","source":{"ip":"::1"},"destination":{"ip":"::1","port":65536}}"#,
@@ -74,15 +81,18 @@ fn what_is_no_request_is_told() {
             "needs the member http",
         ),
         (
-            r#"{"protocol":"tcp","source":{"ip":"::1"},"destination":{"ip":"::1","port":1},"jwt":{}}"#,
+            r#"{"protocol":"tcp","source":{"ip":"::1"},"destination":{"ip":"::1","port":1},
+"jwt":{}}"#,
             "neither http nor jwt",
         ),
         (
-            r#"{"protocol":"http","source":{"ip":"::1"},"destination":{"ip":"::1","port":1},"http":{"method":"","path":"","headers":[["a",{"base64":"*"}]]}}"#,
+            r#"{"protocol":"http","source":{"ip":"::1"},"destination":{"ip":"::1","port":1},
+"http":{"method":"","path":"","headers":[["a",{"base64":"*"}]]}}"#,
             "no base64",
         ),
         (
-            r#"{"protocol":"http","source":{"ip":"::1"},"destination":{"ip":"::1","port":1},"http":{"method":"","path":"","headers":[["a",{"hex":"00"}]]}}"#,
+            r#"{"protocol":"http","source":{"ip":"::1"},"destination":{"ip":"::1","port":1},
+"http":{"method":"","path":"","headers":[["a",{"hex":"00"}]]}}"#,
             "unknown field `hex`",
         ),
     ] {
