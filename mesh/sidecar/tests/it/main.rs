@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod envoy;
+mod limits;
 mod proxy;
 mod sds;
 mod server;

@@ -1,5 +1,6 @@
 //! The running services as a peer in the mesh, or an intruder, finds them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -36,7 +37,7 @@ const REFUSED_WITHIN: Duration = Duration::from_secs(15);
 
 /// A client that has no certificate to show.
 #[derive(Debug)]
-struct NoCertificate;
+pub(crate) struct NoCertificate;
 
 impl ResolvesClientCert for NoCertificate {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
@@ -50,6 +51,16 @@ impl ResolvesClientCert for NoCertificate {
 
 /// Joins the mesh as `account`, with the account's own bootstrap token, on an address of its own.
 pub(crate) async fn workload_as(shop: &Shop, account: &str, host: u8) -> (Workload, DropGuard) {
+    workload_at(shop, account, host, &shop.run.join("endpoints.yaml")).await
+}
+
+/// The same, with endpoints of its own.
+pub(crate) async fn workload_at(
+    shop: &Shop,
+    account: &str,
+    host: u8,
+    endpoints: &Path,
+) -> (Workload, DropGuard) {
     let id: SpiffeId = format!("spiffe://cluster.local/ns/shop/sa/{account}")
         .parse()
         .unwrap();
@@ -57,7 +68,8 @@ pub(crate) async fn workload_as(shop: &Shop, account: &str, host: u8) -> (Worklo
     settings.ca_address = (shop.address(2), 15012).into();
     settings.ca_root_file = shop.run.join("mesh/root-cert.pem");
     settings.token_file = shop.run.join("tokens").join(format!("shop.{account}"));
-    settings.endpoints_file = shop.run.join("endpoints.yaml");
+    settings.endpoints_file = endpoints.to_owned();
+    settings.policy_paths = vec![shop.root.join("k8s/base/policies")];
     let shutdown = CancellationToken::new();
     let workload = Workload::start(settings, shutdown.clone()).await.unwrap();
     workload.identity().unwrap().ready().await;
@@ -129,7 +141,7 @@ async fn a_caller_without_a_certificate_of_our_authority_is_not_served() {
 }
 
 #[tokio::test]
-async fn a_caller_outside_the_table_is_refused() {
+async fn a_caller_whom_no_policy_allows_is_refused() {
     let _up = undisturbed().await;
     let shop = Shop::running();
     for (account, host) in [("product", 91), ("debug", 92), ("gateway", 93)] {

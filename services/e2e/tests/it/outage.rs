@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+use mesh_dataplane::MeshChannel;
 use tokio::time::Instant;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 use uuid::Uuid;
 
+use crate::mesh::workload_as;
 use crate::shop::{Shop, User, alone, eventually, order_body};
 
 /// How long PostgreSQL stays away.
@@ -19,8 +24,15 @@ async fn everything_comes_back_after_a_minute_without_postgresql() {
     // Its provider answers after ten seconds, so the outage surely catches it on its way.
     let before = customer.order(&product, 1, "tok_timeout").await;
 
+    let (debug, _leave) = workload_as(shop, "debug", 79).await;
+    let health = HealthClient::new(debug.channel("order"));
+    assert_eq!(health_of(&health).await, ServingStatus::Serving);
     let stopped = shop.control(&["stop", "postgres"]).await;
     assert!(stopped.status.success(), "{stopped:?}");
+    eventually("the service to say that it does not serve", || async {
+        (health_of(&health).await == ServingStatus::NotServing).then_some(())
+    })
+    .await;
     let until = Instant::now() + AWAY;
     let mut refused = 0;
     while Instant::now() < until {
@@ -38,6 +50,10 @@ async fn everything_comes_back_after_a_minute_without_postgresql() {
     let started = shop.control(&["start", "postgres"]).await;
     assert!(started.status.success(), "{started:?}");
 
+    eventually("the service to say that it serves again", || async {
+        (health_of(&health).await == ServingStatus::Serving).then_some(())
+    })
+    .await;
     settled(&customer, &before).await;
     let after = eventually("an order to be taken and paid again", || async {
         let body = order_body(&product, 1, "tok_ok");
@@ -67,4 +83,10 @@ async fn settled(customer: &User, order: &str) -> String {
         matches!(status, "PAID" | "CANCELLED").then(|| status.to_owned())
     })
     .await
+}
+
+async fn health_of(health: &HealthClient<MeshChannel>) -> ServingStatus {
+    let service = "shop.order.v1.OrderService".to_owned();
+    let answer = health.clone().check(HealthCheckRequest { service }).await;
+    answer.unwrap().into_inner().status()
 }

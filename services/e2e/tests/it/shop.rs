@@ -246,6 +246,26 @@ impl Shop {
         Ok(client)
     }
 
+    /// The process of a service of this instance.
+    pub(crate) fn process(&self, service: &str) -> u32 {
+        let name = format!("MESH_SERVICE_ACCOUNT={service}\0");
+        let run = format!("MESH_ENDPOINTS_FILE={}/", self.run.display());
+        let of = |process: u32| {
+            let environment = std::fs::read(format!("/proc/{process}/environ")).ok()?;
+            let environment = String::from_utf8_lossy(&environment).into_owned();
+            let command = std::fs::read_to_string(format!("/proc/{process}/cmdline")).ok()?;
+            let program = command
+                .split('\0')
+                .next()?
+                .ends_with(&format!("/{service}"));
+            let ours = environment.contains(&name) && environment.contains(&run);
+            (ours && program).then_some(process)
+        };
+        let all = std::fs::read_dir("/proc").unwrap();
+        let mut numbers = all.filter_map(|one| one.ok()?.file_name().to_str()?.parse().ok());
+        numbers.find_map(of).unwrap()
+    }
+
     /// Runs the project's own control script on this instance.
     pub(crate) async fn control(&self, arguments: &[&str]) -> std::process::Output {
         tokio::process::Command::new(self.root.join("scripts/tradewind.sh"))
@@ -265,6 +285,13 @@ impl User {
     /// The token, to be sent to a service without the gateway.
     pub(crate) fn token(&self) -> Option<&str> {
         self.token.as_deref()
+    }
+
+    /// This client with the token of another one.
+    pub(crate) fn with_token_of(mut self, user: &Self) -> Self {
+        self.token.clone_from(&user.token);
+        self.subject.clone_from(&user.subject);
+        self
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
