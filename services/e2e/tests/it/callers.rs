@@ -34,7 +34,7 @@ const SERVICES: [(&str, u8); 4] = [
     ("payment", 13),
     ("notification", 14),
 ];
-/// Every account that the authority knows, one of another namespace among them, and a host for each.
+/// Every account that the authority knows, one of another namespace among them, with a host.
 const CALLERS: [(&str, &str, u8); 7] = [
     ("shop", "gateway", 101),
     ("shop", "product", 102),
@@ -50,15 +50,27 @@ const OPERATIONS: [&str; 3] = [
     "/grpc.health.v1.Health/Watch",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
 ];
-/// Service, method (or all), and the accounts of the shop that may call it. Nobody may anything else.
+/// Service, method (or all), and the accounts of the shop that may call it; nobody else may.
 const ALLOWED: [(&str, &str, &[&str]); 9] = [
     ("shop.product.v1.ProductService", "*", &["gateway"]),
     ("shop.product.v1.ProductService", "GetProduct", &["order"]),
-    ("shop.product.v1.ProductService", "BatchGetProducts", &["order"]),
+    (
+        "shop.product.v1.ProductService",
+        "BatchGetProducts",
+        &["order"],
+    ),
     ("shop.product.v1.InventoryService", "*", &["order"]),
     ("shop.order.v1.OrderService", "*", &["gateway"]),
-    ("shop.order.v1.OrderInternalService", "GetContact", &["notification"]),
-    ("shop.order.v1.OrderInternalService", "GetPaymentMethod", &["payment"]),
+    (
+        "shop.order.v1.OrderInternalService",
+        "GetContact",
+        &["notification"],
+    ),
+    (
+        "shop.order.v1.OrderInternalService",
+        "GetPaymentMethod",
+        &["payment"],
+    ),
     ("shop.payment.v1.PaymentService", "*", &["gateway"]),
     ("shop.payment.v1.PaymentControlService", "*", &["order"]),
 ];
@@ -138,7 +150,9 @@ async fn every_identity_may_call_exactly_what_the_table_says() {
                 asked += 1;
                 if denied == is_allowed(namespace, account, &path) {
                     let told = answer.headers().get("grpc-status");
-                    wrong.push(format!("{namespace}/{account} {path}: denied {denied}, {told:?}"));
+                    wrong.push(format!(
+                        "{namespace}/{account} {path}: denied {denied}, {told:?}"
+                    ));
                 }
             }
         }
@@ -182,26 +196,40 @@ async fn a_call_that_is_denied_changes_nothing() {
     for (namespace, account, host) in CALLERS {
         let (workload, _stop) = join(shop, namespace, account, host + 20).await;
         let mut products = ProductServiceClient::new(workload.channel("product.shop"));
-        let adjust = as_merchant(&token, AdjustStockRequest {
-            product_id: product_id.clone(),
-            delta: 1,
-            reason: "a test".to_owned(),
-            request_id: Uuid::now_v7().to_string(),
-        });
+        let adjust = as_merchant(
+            &token,
+            AdjustStockRequest {
+                product_id: product_id.clone(),
+                delta: 1,
+                reason: "a test".to_owned(),
+                request_id: Uuid::now_v7().to_string(),
+            },
+        );
         let adjusted = products.adjust_stock(adjust).await.map(|_| ());
         if account == "gateway" {
             adjusted.unwrap();
             continue;
         }
-        assert_eq!(adjusted.unwrap_err().code(), Code::PermissionDenied, "{account}");
-        let delete = as_merchant(&token, DeleteProductRequest {
-            product_id: product_id.clone(),
-            etag: String::new(),
-        });
+        assert_eq!(
+            adjusted.unwrap_err().code(),
+            Code::PermissionDenied,
+            "{account}"
+        );
+        let delete = as_merchant(
+            &token,
+            DeleteProductRequest {
+                product_id: product_id.clone(),
+                etag: String::new(),
+            },
+        );
         let deleted = products.delete_product(delete).await.unwrap_err();
         assert_eq!(deleted.code(), Code::PermissionDenied, "{account}");
     }
-    assert_eq!(shop.stock(&product_id).await, (8, 0, 8), "the gateway alone has changed it");
+    assert_eq!(
+        shop.stock(&product_id).await,
+        (8, 0, 8),
+        "the gateway alone has changed it"
+    );
 }
 
 #[tokio::test]
@@ -211,14 +239,23 @@ async fn a_denial_is_told_to_the_operator_with_the_nearest_rule() {
     let (workload, _stop) = join(shop, "shop", "payment", 109).await;
     let path = "/shop.order.v1.OrderInternalService/GetContact";
     let request = call(path).body(Body::new(Full::new(Bytes::from_static(&EMPTY))));
-    let answer = workload.channel("order").oneshot(request.unwrap()).await.unwrap();
+    let answer = workload
+        .channel("order")
+        .oneshot(request.unwrap())
+        .await
+        .unwrap();
     assert!(is_denied(answer.headers()));
     let log = shop.run.join("logs/order.log");
     let line = eventually("the denial in the log", || async {
         let text = std::fs::read_to_string(&log).unwrap();
-        let denials = text.lines().rev().filter(|line| line.contains("call denied"));
+        let denials = text
+            .lines()
+            .rev()
+            .filter(|line| line.contains("call denied"));
         let mut of_path = denials.filter(|line| line.contains(path));
-        of_path.find(|line| line.contains("sa/payment")).map(str::to_owned)
+        of_path
+            .find(|line| line.contains("sa/payment"))
+            .map(str::to_owned)
     })
     .await;
     // Payments may ask for another method, and another account for this one: both miss by one.
@@ -240,10 +277,13 @@ where
     let talk = async {
         let io = TokioIo::new(stream);
         let executor = TokioExecutor::new();
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(executor, io).await.ok()?;
+        let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io)
+            .await
+            .ok()?;
         tokio::spawn(connection);
-        let request = call(path).body(Full::new(Bytes::from_static(&EMPTY))).unwrap();
+        let request = call(path)
+            .body(Full::new(Bytes::from_static(&EMPTY)))
+            .unwrap();
         sender.send_request(request).await.ok()
     };
     matches!(timeout(ANSWER_WITHIN, talk).await, Ok(Some(_)))
