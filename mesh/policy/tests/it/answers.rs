@@ -1,6 +1,6 @@
 //! What the engine tells about itself and its answers, beyond the decision.
 
-use mesh_api::PathNormalization::None as AsItCame;
+use mesh_api::PathNormalization::{Base, None as AsItCame};
 use mesh_api::{
     Action, AuthorizationPolicy, Condition, JwtRule, Meta, RequestAuthentication, Rule, Source,
 };
@@ -283,4 +283,87 @@ fn headers_are_looked_at_in_whatever_holds_them() {
     assert!(allowed(&vec![("X-A".to_owned(), b"1".to_vec())]));
     assert!(!allowed(&[("x-b", "1")]));
     assert!(!allowed(&Vec::<(String, Vec<u8>)>::new()));
+}
+
+#[test]
+fn pseudo_headers_are_headers_too() {
+    let allowed = |name: &str, value: &str, host: Option<&str>| {
+        let rule = Rule {
+            when: vec![Condition {
+                key: format!("request.headers[{name}]"),
+                values: vec![value.to_owned()],
+                ..Condition::default()
+            }],
+            ..Rule::default()
+        };
+        let mut case = case(vec![policy("p", "foo", Action::Allow, vec![rule])]);
+        case.settings.path_normalization = Base;
+        let http = case.requests[0].http.as_mut().unwrap();
+        http.path = "/x/../a?b=/../c".to_owned();
+        http.host = host.map(str::to_owned);
+        answer(&case).2
+    };
+    let host = Some("httpbin.foo");
+    for (name, value, expected) in [
+        (":path", "/a?b=/../c", true),
+        (":path", "/x/../a?b=/../c", false),
+        (":path", "/a", false),
+        (":method", "GET", true),
+        (":method", "get", false),
+        (":authority", "httpbin.foo", true),
+        (":authority", "other", false),
+        ("host", "httpbin.foo", true),
+        ("Host", "http*", true),
+        ("host", "other", false),
+        ("x-path", "/a?b=/../c", false),
+    ] {
+        assert_eq!(allowed(name, value, host), expected, "{name} {value}");
+    }
+    assert!(!allowed(":authority", "*", None));
+    assert!(!allowed("host", "*", None));
+}
+
+#[test]
+fn claims_are_taken_apart_at_blanks_where_their_issuer_says_so() {
+    let allowed = |claim: &str, issuer: &str, value: &str| {
+        let rule = Rule {
+            when: vec![Condition {
+                key: format!("request.auth.claims[{claim}]"),
+                values: vec![value.to_owned()],
+                ..Condition::default()
+            }],
+            ..Rule::default()
+        };
+        let mut case = case(vec![policy("p", "foo", Action::Allow, vec![rule])]);
+        case.set.request_authentications = vec![RequestAuthentication {
+            meta: Meta {
+                namespace: "foo".to_owned(),
+                ..Meta::default()
+            },
+            jwt_rules: vec![JwtRule {
+                issuer: "i".to_owned(),
+                space_delimited_claims: vec!["groups".to_owned()],
+                ..JwtRule::default()
+            }],
+            ..RequestAuthentication::default()
+        }];
+        let jwt = serde_json::json!({"iss": issuer, "claims": {claim: "a  b"}});
+        case.requests[0].jwt = jwt.as_object().cloned();
+        answer(&case).2
+    };
+    for (claim, issuer, taken_apart) in [
+        ("scope", "j", true),
+        ("permission", "j", true),
+        ("groups", "i", true),
+        ("groups", "j", false),
+        ("other", "i", false),
+    ] {
+        assert_eq!(allowed(claim, issuer, "a"), taken_apart, "{claim} {issuer}");
+        assert_eq!(allowed(claim, issuer, "b"), taken_apart, "{claim} {issuer}");
+        assert_eq!(
+            allowed(claim, issuer, "a  b"),
+            !taken_apart,
+            "{claim} {issuer}"
+        );
+    }
 }

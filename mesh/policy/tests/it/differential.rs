@@ -1,5 +1,5 @@
-//! The engine beside the naive evaluator, over random cases: what one says the other must say. A case
-//! that differs is made small and printed as a file that can be kept in `counter-examples`.
+//! The engine beside the naive evaluator, over random cases: what one says the other must say. A
+//! case that differs is made small and printed as a file that can be kept in `counter-examples`.
 
 use std::collections::BTreeSet;
 use std::time::Instant;

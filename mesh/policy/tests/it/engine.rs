@@ -1,4 +1,5 @@
-//! The engine as the tests see it: a case compiled, a request lent to it, its answer in plain words.
+//! The engine as the tests see it: a case compiled, a request lent to it, its answer in plain
+//! words.
 
 use mesh_policy::{Destination, Engine, Http, Jwt, Place, RuleProof, Source, Verdict};
 use serde_json::Value;
@@ -117,7 +118,8 @@ impl Said {
     }
 }
 
-/// Whether the parts of a proof make a rule that matches: a source, an operation, and all of `when`.
+/// Whether the parts of a proof make a rule that matches: a source, an operation, and all of
+/// `when`.
 fn adds_up(proof: &RuleProof<'_>) -> bool {
     let holds = |is_part: fn(&Place) -> bool| {
         let mut clauses = proof

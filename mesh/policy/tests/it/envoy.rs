@@ -51,6 +51,9 @@ const NETWORK: &str = "127.77.22.";
 /// Reading ten megabytes of rules takes a busy machine some seconds.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Between two looks whether Envoy listens.
+const POLL: Duration = Duration::from_millis(20);
+
 /// Clients side by side: more than the machine has cores, since each waits for Envoy.
 const CLIENTS: usize = 4;
 
@@ -360,7 +363,7 @@ impl Envoy {
                     "Envoy does not listen:\n{}",
                     envoy.log()
                 );
-                thread::yield_now();
+                thread::sleep(POLL);
             }
         }
         envoy

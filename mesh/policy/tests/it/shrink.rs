@@ -1,4 +1,5 @@
-//! Makes a case that goes wrong small: takes away one thing after another while it still goes wrong.
+//! Makes a case that goes wrong small: takes away one thing after another while it still goes
+//! wrong.
 
 use mesh_api::{PathNormalization, Rule};
 use serde_json::Value;
