@@ -12,8 +12,9 @@ use mesh_dataplane::Readiness;
 use mesh_telemetry::propagation::TraceContext;
 use tracing::Instrument;
 
-use crate::error::Kind;
-use crate::outbox::{Relay, Row};
+use crate::db::{Database, Tx};
+use crate::error::{Error, Kind};
+use crate::outbox::{OutboxEvent, Relay, Row};
 use crate::testing::{self, TestDatabase};
 
 use recorder::Recorder;
@@ -81,6 +82,81 @@ async fn a_relay_that_died_before_marking_publishes_again_and_the_inbox_drops_it
     let relay = rig.relay_as(second);
     rig.applied(&[("o1", 1), ("o1", 2), ("o1", 3)]).await;
     relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_leaves_at_once_and_what_is_rolled_back_never() {
+    let rig = Rig::start(Recorder::default()).await;
+    let relay = rig.relay();
+    let mut expected = Vec::new();
+    for version in 1..=20 {
+        rig.publish_and_fail("o1", version).await;
+        rig.publish("o1", version).await;
+        expected.push(("o1", version));
+    }
+    rig.applied(&expected).await;
+    relay.stop().await;
+    assert_eq!(rig.waiting_in_outbox().await, 0);
+    rig.parked(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_events_of_two_processes_leave_through_one_relay_and_then_the_other() {
+    let rig = Rig::start(Recorder::default()).await;
+    let other = Database::new(rig.test.settings());
+    let first = rig.relay();
+    rig.publish("o1", 1).await;
+    rig.publish_from(&other, "o1", 2).await;
+    rig.publish("o1", 3).await;
+    rig.applied(&[("o1", 1), ("o1", 2), ("o1", 3)]).await;
+    let second = rig.relay_as(Relay::new(other.clone(), rig.client.clone(), "test"));
+    first.stop().await;
+    rig.publish("o1", 4).await;
+    rig.publish_from(&other, "o1", 5).await;
+    rig.applied(&[("o1", 1), ("o1", 2), ("o1", 3), ("o1", 4), ("o1", 5)])
+        .await;
+    second.stop().await;
+    assert_eq!(rig.waiting_in_outbox().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_concerns_nobody_keeps_its_place_and_is_noted_in_the_end() {
+    let rig = Rig::start(Recorder::skipping(2)).await;
+    for version in 1..=3 {
+        rig.publish("o1", version).await;
+    }
+    // Nothing comes after the last one.
+    for version in 1..=2 {
+        rig.publish("o2", version).await;
+    }
+    let relay = rig.relay();
+    rig.applied(&[("o1", 1), ("o1", 3), ("o2", 1)]).await;
+    rig.noted(5).await;
+    rig.parked(&[]).await;
+    assert_eq!(rig.recorder.attempts("o1", 2), 0);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_that_no_broker_takes_is_refused_where_it_is_published() {
+    let test = TestDatabase::create(NONE).await;
+    let event = OutboxEvent {
+        topic: "note-events",
+        aggregate_type: "note",
+        aggregate_id: "o1".to_owned(),
+        aggregate_version: 1,
+        event_type: "NoteWrittenEvent",
+        schema_version: 1,
+        data: serde_json::json!({"text": "x".repeat(1_000_000)}),
+        occurred_on: chrono::Utc::now(),
+    };
+    let database = test.database();
+    let caller = testing::customer("c1");
+    let write =
+        database.transaction(async move |tx: &mut Tx| tx.publish(&caller, event.clone()).await);
+    let error = write.await.unwrap_err();
+    assert!(matches!(error, Error::EventTooLarge { .. }), "{error:?}");
+    assert!(testing::published(&database).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

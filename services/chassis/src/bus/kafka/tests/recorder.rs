@@ -29,6 +29,8 @@ pub(super) struct Recorder {
     /// Whether there is a table for what has had its effect. An event that is recorded may have
     /// been rolled back, with the others of its transaction.
     pub(super) stores: bool,
+    /// The version of every aggregate that does not concern it.
+    skips: Option<i64>,
 }
 
 // === impl Recorder ===
@@ -37,6 +39,13 @@ impl Recorder {
     pub(super) fn failing(key: &'static str, version: i64, kind: Kind, times: u32) -> Self {
         Self {
             fails: Some((key, version, kind, times)),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn skipping(version: i64) -> Self {
+        Self {
+            skips: Some(version),
             ..Self::default()
         }
     }
@@ -67,6 +76,10 @@ impl Recorder {
 }
 
 impl Handler for Recorder {
+    fn concerns(&self, event: &Event) -> bool {
+        self.skips != Some(event.aggregate_version)
+    }
+
     async fn apply(&self, tx: &mut Tx, _: &Caller, event: &Event) -> Result<Ack, Failure> {
         let place = (event.aggregate_id.clone(), event.aggregate_version);
         let attempt = {

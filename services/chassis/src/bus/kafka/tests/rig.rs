@@ -37,7 +37,7 @@ const PARTITIONS: i32 = 2;
 pub(super) const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(super) struct Rig {
-    _test: TestDatabase,
+    pub(super) test: TestDatabase,
     pub(super) database: Database,
     pub(super) client: Client,
     pub(super) recorder: Arc<Recorder>,
@@ -96,7 +96,7 @@ impl Rig {
         write.await.unwrap();
         let mut rig = Self {
             database,
-            _test: test,
+            test,
             client: Client::new(testing::kafka_admin()),
             recorder: Arc::new(recorder),
             topic,
@@ -176,7 +176,20 @@ impl Rig {
     }
 
     pub(super) async fn publish(&self, key: &str, version: i64) {
-        let event = OutboxEvent {
+        self.publish_from(&self.database, key, version).await;
+    }
+
+    /// Publishes as another process of the service does.
+    pub(super) async fn publish_from(&self, database: &Database, key: &str, version: i64) {
+        let event = self.note(key, version);
+        let caller = testing::customer("c1");
+        let write =
+            database.transaction(async move |tx: &mut Tx| tx.publish(&caller, event.clone()).await);
+        write.await.unwrap();
+    }
+
+    fn note(&self, key: &str, version: i64) -> OutboxEvent {
+        OutboxEvent {
             topic: self.topic,
             aggregate_type: "note",
             aggregate_id: key.to_owned(),
@@ -185,12 +198,18 @@ impl Rig {
             schema_version: 1,
             data: serde_json::json!({"text": "hello"}),
             occurred_on: Utc::now(),
-        };
+        }
+    }
+
+    /// Publishes in a transaction that fails after that.
+    pub(super) async fn publish_and_fail(&self, key: &str, version: i64) {
+        let event = self.note(key, version);
         let caller = testing::customer("c1");
-        let write = self
-            .database
-            .transaction(async move |tx: &mut Tx| tx.publish(&caller, event.clone()).await);
-        write.await.unwrap();
+        let write = self.database.transaction(async move |tx: &mut Tx| {
+            tx.publish(&caller, event.clone()).await?;
+            Err::<(), _>(Error::DeadlineOver)
+        });
+        write.await.unwrap_err();
     }
 
     /// Produces past the outbox, which would keep the order.
@@ -297,6 +316,23 @@ impl Rig {
             Ok::<_, Error>(diesel::sql_query(sql).execute(tx.conn()).await?)
         });
         read.await.unwrap()
+    }
+
+    /// Waits until so many events are noted in the inbox.
+    pub(super) async fn noted(&self, count: usize) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let read = self.database.read(async |tx: &mut Tx| {
+                let sql = "select event_id from inbox";
+                Ok::<_, Error>(diesel::sql_query(sql).execute(tx.conn()).await?)
+            });
+            let rows = read.await.unwrap();
+            if rows == count {
+                return;
+            }
+            assert!(Instant::now() < end, "{rows} instead of {count} are noted");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Lets half a minute pass for what is parked.
