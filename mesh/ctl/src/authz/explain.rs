@@ -24,9 +24,9 @@ Examples:
   meshctl authz explain --policies policies/ --workload workload.json --requests requests.jsonl \\
       --line 2 -o json
 
-The tree shows the rule that decided, or the ALLOW rules that came nearest: what each condition wants
-(✓ holds, ✗ does not) and what the request has. It is the engine's own proof: what it explains is what
-authz decide answers. Tokens are taken for valid.
+The tree shows the rule that decided, or the ALLOW rules that came nearest: what each condition
+wants (✓ holds, ✗ does not) and what the request has. It is the engine's own proof: what it explains
+is what authz decide answers. Tokens are taken for valid.
 
 Exit codes: 0 explained, whatever the decision, 2 files that do not load or wrong usage.";
 

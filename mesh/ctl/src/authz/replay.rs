@@ -22,9 +22,9 @@ Examples:
   meshctl authz replay --policies policies/ --candidate candidate/ --workload workload.json \\
       --requests - -o json < requests.jsonl
 
-Requests are lines of JSON as authz decide takes them. Flips of one kind are told once, with how many
-there are and the first line; authz explain --requests FILE --line N proves any of them. With -o json
-each flip is a line, and the last line counts.
+Requests are lines of JSON as authz decide takes them. Flips of one kind are told once, with how
+many there are and the first line; authz explain --requests FILE --line N proves any of them. With
+-o json each flip is a line, and the last line counts.
 
 Exit codes: 0 no decision flips, 1 some do or some line is no request, 2 files that do not load or
 wrong usage.";

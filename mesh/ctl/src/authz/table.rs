@@ -25,9 +25,10 @@ Examples:
   meshctl authz table --policies policies/ --workload workload.json \\
       --descriptors gateway-envoy/shop.binpb --all -o json
 
-Each cell is the decision of a call without a token and without headers. A star tells that a token, a
-header, a host or an address can change it. Identities are the accounts of all workloads, the ones that
-its policies name in full, those of --identity, and none at all, which STRICT mutual TLS refuses.
+Each cell is the decision of a call without a token and without headers. A star tells that a token,
+a header, a host or an address can change it. Identities are the accounts of all workloads, the ones
+that its policies name in full, those of --identity, and none at all, which STRICT mutual TLS
+refuses.
 
 Exit codes: 0 shown, 2 files that do not load or wrong usage.";
 

@@ -1,5 +1,5 @@
-//! The workload that is asked about: from a file of its own, or a WorkloadEntry among the policies or
-//! beside them.
+//! The workload that is asked about: from a file of its own, or a WorkloadEntry among the policies
+//! or beside them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,8 +13,8 @@ use mesh_policy::PolicyName;
 use super::{Policies, read_workload};
 use crate::error::Error;
 
-const NOBODY: &str = "no workload is known: name a file of WorkloadEntry objects with --workloads, or \
-                      a workload's own with --workload";
+const NOBODY: &str = "no workload is known: name a file of WorkloadEntry objects with --workloads, \
+                      or a workload's own with --workload";
 
 /// Which workload.
 #[derive(Debug, Args)]

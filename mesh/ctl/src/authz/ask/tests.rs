@@ -97,12 +97,17 @@ fn every_flag_is_in_the_request() {
         json!({
             "protocol": "http",
             "source": {
-                "ip": "10.0.0.1", "remoteIp": "::1", "principal": "cluster.local/ns/shop/sa/gateway",
+                "ip": "10.0.0.1",
+                "remoteIp": "::1",
+                "principal": "cluster.local/ns/shop/sa/gateway",
             },
             "destination": {"ip": "10.0.0.2", "port": 9},
             "sni": "name",
             "http": {
-                "method": "PUT", "path": "/a?b", "host": "h", "headers": [["x-a", "1"], ["x-a", "2"]],
+                "method": "PUT",
+                "path": "/a?b",
+                "host": "h",
+                "headers": [["x-a", "1"], ["x-a", "2"]],
             },
             "jwt": {"iss": "i", "sub": "s", "aud": ["a"], "claims": {"role": "admin", "n": [1]}},
         })
