@@ -110,7 +110,7 @@ async fn until(database: &Database, subject: &'static str, wanted: TaskState) {
             return;
         }
         assert!(Instant::now() < end, "{now:?} instead of {wanted:?}");
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
