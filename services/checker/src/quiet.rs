@@ -57,11 +57,12 @@ async fn busy(place: &Place) -> Result<Busy, Error> {
     let databases = Databases::open(place).await?;
     let (mut orders, mut mails) = (Vec::new(), Vec::new());
     for database in databases.all() {
+        // What the notification service does and tells concerns mails; no order waits for it.
         let of_mails = database.name() == databases.notification.name();
-        let tasks = if of_mails { &mut mails } else { &mut orders };
-        count(database, TASKS, "tasks at work", tasks).await?;
-        count(database, UNPUBLISHED, "events unpublished", &mut orders).await?;
-        count(database, PARKED, "events waiting for others", &mut orders).await?;
+        let busy = if of_mails { &mut mails } else { &mut orders };
+        count(database, TASKS, "tasks at work", busy).await?;
+        count(database, UNPUBLISHED, "events unpublished", busy).await?;
+        count(database, PARKED, "events waiting for others", busy).await?;
     }
     count(
         &databases.order,
