@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def _raise_descriptors() -> None:
-    """What is started inherits it; the usual soft limit of 1,024 is below what a service may hold."""
+    """What is started inherits it; 1,024, the usual soft limit, is too few for a service."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

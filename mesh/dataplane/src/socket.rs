@@ -1,7 +1,7 @@
 //! A TCP connection with or without TLS behind one type, so that the HTTP/2 code of each direction
 //! is compiled once.
 
-mod unstalled;
+mod watched;
 
 use std::{
     io::{self, IoSlice},
@@ -12,12 +12,12 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
 
-pub(crate) use self::unstalled::Unstalled;
+pub(crate) use self::watched::Watched;
 
 /// One connection's bytes.
 pub(crate) enum Socket {
-    Plain(Unstalled),
-    Tls(Box<TlsStream<Unstalled>>),
+    Plain(Watched),
+    Tls(Box<TlsStream<Watched>>),
 }
 
 // === impl Socket ===

@@ -30,7 +30,7 @@ use crate::{
     metrics::{self, Direction},
     own_identity::{OwnIdentity, Shown},
     registry::{Arrival, Connection, Opened, Registered, Registry},
-    socket::{Socket, Unstalled},
+    socket::{Socket, Watched},
 };
 
 /// A handshake takes two round trips and a signature; who needs longer is stalling.
@@ -169,7 +169,7 @@ impl Server {
             };
             let opened = self.opened(remote, arrival, None, None);
             return Ok(Shaken {
-                socket: Socket::Plain(Unstalled::new(tcp)),
+                socket: Socket::Plain(Watched::new(tcp)),
                 opened,
                 place: None,
             });
@@ -178,7 +178,7 @@ impl Server {
         let stranger = self.strangers.take(remote.ip()).ok_or(Refused::Strangers)?;
         // All waits count: behind others that stall they would have no bound at all.
         let (tls, shown) =
-            tokio::time::timeout(HANDSHAKE_TIMEOUT, self.tls(identity, Unstalled::new(tcp)))
+            tokio::time::timeout(HANDSHAKE_TIMEOUT, self.tls(identity, Watched::new(tcp)))
                 .await
                 .map_err(|_| Refused::Timeout)??;
         drop(stranger);
@@ -199,8 +199,8 @@ impl Server {
     async fn tls(
         &self,
         identity: &OwnIdentity,
-        tcp: Unstalled,
-    ) -> Result<(TlsStream<Unstalled>, Shown<rustls::ServerConfig>), Refused> {
+        tcp: Watched,
+    ) -> Result<(TlsStream<Watched>, Shown<rustls::ServerConfig>), Refused> {
         let hello = LazyConfigAcceptor::new(Acceptor::default(), tcp).await;
         let hello = hello.map_err(Refused::Tls)?;
         // Never closed, so there is always a permit in the end.

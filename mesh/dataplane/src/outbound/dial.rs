@@ -24,7 +24,7 @@ use crate::{
     metrics::{self, Direction},
     own_identity::{OwnIdentity, Shown, Unusable},
     registry::{Connection, Opened, Registered, Registry},
-    socket::{Socket, Unstalled},
+    socket::{Socket, Watched},
 };
 
 /// Inside one network a peer accepts in milliseconds; this is for lost packets.
@@ -195,7 +195,7 @@ impl Dialer {
             .map_err(|_| DialError::ConnectTimeout)?
             .map_err(DialError::Connect)?;
         tcp.set_nodelay(true).map_err(DialError::Connect)?;
-        let tcp = Unstalled::new(tcp);
+        let tcp = Watched::new(tcp);
         let Some(shown) = shown else {
             return Ok((Socket::Plain(tcp), self.opened(endpoint, None, None)));
         };

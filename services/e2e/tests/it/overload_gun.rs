@@ -151,7 +151,7 @@ impl Gun {
     fn next(&self) -> Vec<u8> {
         let mut number = self.number.borrow_mut();
         *number += 1;
-        if *number % PLACE_EVERY != 0 {
+        if !number.is_multiple_of(PLACE_EVERY) {
             return self.read.clone();
         }
         let index = usize::try_from(*number / PLACE_EVERY).unwrap() % self.places.len();

@@ -168,7 +168,7 @@ fn a_workload_that_is_not_clear_is_wrong_usage() {
             &[][..],
             "say which workload with --to: gateway.shop, order.shop, payment.shop",
         ),
-        (&["--to", "ordr"], "no WorkloadEntry is named \"ordr\""),
+        (&["--to", "odrer"], "no WorkloadEntry is named \"odrer\""),
     ] {
         let error = answer(&explain(flags), tree::text).unwrap_err();
         assert!(matches!(error, Error::Usage(_)));

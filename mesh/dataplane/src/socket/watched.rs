@@ -20,15 +20,15 @@ const STALL_MAX: Duration = Duration::from_secs(30);
 
 /// A TCP connection that fails when nothing could be sent for [`STALL_MAX`].
 #[derive(Debug)]
-pub(crate) struct Unstalled {
+pub(crate) struct Watched {
     tcp: TcpStream,
     /// Set while the peer takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-// === impl Unstalled ===
+// === impl Watched ===
 
-impl Unstalled {
+impl Watched {
     pub(crate) fn new(tcp: TcpStream) -> Self {
         Self { tcp, stalled: None }
     }
@@ -51,7 +51,7 @@ impl Unstalled {
     }
 }
 
-impl AsyncRead for Unstalled {
+impl AsyncRead for Watched {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -61,7 +61,7 @@ impl AsyncRead for Unstalled {
     }
 }
 
-impl AsyncWrite for Unstalled {
+impl AsyncWrite for Watched {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
