@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::pools::EDGE_CONNECTIONS_MAX;
 
-/// Calls that wait for a connection: two turns of all of them. Fewer would let connections idle
-/// between two bursts; more would only make answers later.
-const WAITING_MAX: usize = 2 * EDGE_CONNECTIONS_MAX as usize;
+/// Calls that wait for a connection: eight turns of all of them, which is a fraction of a second.
+/// Fewer would refuse a burst that is over before its clients could ask again; more would only make
+/// answers later.
+const WAITING_MAX: usize = 8 * EDGE_CONNECTIONS_MAX as usize;
 /// Calls in work, whatever they wait for. Each may hold a body of 256 KiB, the gateway's limit:
 /// all together stay below 64 MiB.
 const IN_WORK_MAX: usize = 256;
