@@ -10,6 +10,9 @@ use crate::sources::{Database, Databases, Place};
 
 /// Often enough not to add to what is measured, seldom enough not to be a load itself.
 const POLL: Duration = Duration::from_millis(500);
+/// Consumers note in batches, half a second late, what has no effect on them. A shop is quiet that
+/// is found so twice, this far apart.
+const NOTED: Duration = Duration::from_secs(2);
 /// A mail is leased for longer than any other task, because mail servers are slow; who was killed
 /// with it in hand keeps it that long. No order waits for it.
 const MAIL_LEASE: Duration = Duration::from_secs(75);
@@ -33,6 +36,7 @@ struct Busy {
 /// for it that long.
 pub async fn wait(place: &Place, within: Duration) -> Result<Finding, Error> {
     let deadline = Instant::now() + within;
+    let mut quiet_since = None;
     loop {
         let busy = busy(place).await;
         let late = Instant::now() >= deadline;
@@ -40,7 +44,13 @@ pub async fn wait(place: &Place, within: Duration) -> Result<Finding, Error> {
         match busy {
             Ok(Busy { mut orders, mails }) => {
                 let mails_wait = !mails.is_empty() && !too_late;
-                if (late && !orders.is_empty()) || (orders.is_empty() && !mails_wait) {
+                let rests = orders.is_empty() && !mails_wait;
+                if !rests {
+                    quiet_since = None;
+                }
+                let noted =
+                    rests && quiet_since.get_or_insert_with(Instant::now).elapsed() >= NOTED;
+                if noted || (late && !orders.is_empty()) {
                     orders.extend(mails);
                     let rule = "the shop comes to rest in time";
                     return Ok(Finding::new("I3", rule, 1, orders));

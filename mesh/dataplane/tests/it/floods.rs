@@ -33,7 +33,7 @@ async fn connect(world: &World, served: &Served) -> TlsStream<TcpStream> {
 }
 
 /// Somebody who calls all the while. Answers how many calls were answered; fails with any of them.
-fn bystander(caller: &Workload, stop: &CancellationToken) -> JoinHandle<u32> {
+fn bystander(caller: &Workload, stop: &CancellationToken) -> JoinHandle<usize> {
     let (mut client, stop) = (client(caller, "order"), stop.clone());
     tokio::spawn(async move {
         let mut answered = 0;
