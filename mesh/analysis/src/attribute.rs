@@ -76,11 +76,6 @@ impl Attribute<'_> {
 
 /// The fields of a source, empty ones among them.
 pub(crate) fn of_source(source: &Source) -> [Field<'_>; 7] {
-    let field = |attribute, positive, negative| Field {
-        attribute,
-        positive,
-        negative,
-    };
     [
         field(
             Attribute::Principal,
@@ -122,11 +117,6 @@ pub(crate) fn of_source(source: &Source) -> [Field<'_>; 7] {
 
 /// The fields of an operation, empty ones among them.
 pub(crate) fn of_operation(operation: &Operation) -> [Field<'_>; 4] {
-    let field = |attribute, positive, negative| Field {
-        attribute,
-        positive,
-        negative,
-    };
     [
         field(
             Attribute::Host,
@@ -214,6 +204,14 @@ fn push<'p>(lists: &mut Vec<Placed<'p>>, field: Field<'p>, place: &str) {
             let path = format!("{place}.{}", list.name);
             lists.push((field.attribute, list, is_negative, path));
         }
+    }
+}
+
+fn field<'p>(attribute: Attribute<'p>, positive: List<'p>, negative: List<'p>) -> Field<'p> {
+    Field {
+        attribute,
+        positive,
+        negative,
     }
 }
 

@@ -8,34 +8,31 @@ use crate::world::World;
 
 pub(crate) fn check(policies: &PolicySet, world: &World, findings: &mut Findings) {
     let knows_workloads = world.has_workloads(policies);
-    for policy in &policies.authorization_policies {
-        let kind = "AuthorizationPolicy";
-        if !policy.target_refs.is_empty() {
-            not_for_sidecars(kind, &policy.meta, findings);
+    let authorizations = policies.authorization_policies.iter();
+    let authorizations = authorizations.map(|policy| {
+        let targeted = !policy.target_refs.is_empty();
+        (
+            "AuthorizationPolicy",
+            &policy.meta,
+            &policy.selector,
+            targeted,
+        )
+    });
+    let requests = policies.request_authentications.iter();
+    let requests = requests.map(|policy| {
+        let targeted = !policy.target_refs.is_empty();
+        (
+            "RequestAuthentication",
+            &policy.meta,
+            &policy.selector,
+            targeted,
+        )
+    });
+    for (kind, meta, selector, targeted) in authorizations.chain(requests) {
+        if targeted {
+            not_for_sidecars(kind, meta, findings);
         } else if knows_workloads {
-            selects(
-                kind,
-                &policy.meta,
-                &policy.selector,
-                policies,
-                world,
-                findings,
-            );
-        }
-    }
-    for policy in &policies.request_authentications {
-        let kind = "RequestAuthentication";
-        if !policy.target_refs.is_empty() {
-            not_for_sidecars(kind, &policy.meta, findings);
-        } else if knows_workloads {
-            selects(
-                kind,
-                &policy.meta,
-                &policy.selector,
-                policies,
-                world,
-                findings,
-            );
+            selects(kind, meta, selector, policies, world, findings);
         }
     }
     for policy in policies

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use mesh_dataplane::{Serving, Workload};
+use tokio::net::TcpListener;
 use tonic::Code;
 
 use crate::support::{Counting, World, client, eventually, ready, say};
+
+/// Longer than the pauses between the attempts to reach an endpoint that restarts.
+const REFUSED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A process of `order` on that port, 0 for any.
 async fn order(world: &World, port: u16) -> (Workload, Serving) {
@@ -36,8 +40,13 @@ async fn calls_wait_for_the_next_process_of_an_endpoint() {
             tokio::spawn(async move { client.echo(say("2", 0)).await })
         })
         .collect();
-    // Long enough that all have met the refusal, several times.
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    // Somebody has the port and hangs up: the calls meet that several times, and go on waiting.
+    let nobody = TcpListener::bind(address).await.unwrap();
+    for _ in 0..3 {
+        let met = tokio::time::timeout(REFUSED_WITHIN, nobody.accept()).await;
+        drop(met.expect("the calls have given up").unwrap());
+    }
+    drop(nobody);
     assert!(calls.iter().all(|call| !call.is_finished()));
     let _next = order(&world, address.port()).await;
     for call in calls {

@@ -97,7 +97,7 @@ fn every_field_beyond_its_limits_is_named() {
     check(&|r| r.price = euros(1, -10_000_000), "price.nanos");
     check(&|r| r.price = euros(i64::MAX, 0), "price.units");
     check(
-        &|r| r.price.as_mut().unwrap().currency_code = "XXX".into(),
+        &|r| r.price.as_mut().unwrap().currency_code = "XTS".into(),
         "price.currencyCode",
     );
     check(
