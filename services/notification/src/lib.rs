@@ -45,3 +45,6 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<Running,
         .await?;
     Ok(running)
 }
+
+#[cfg(test)]
+mod tests;

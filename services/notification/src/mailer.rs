@@ -267,6 +267,4 @@ fn format(mail: &Mail) -> Result<(Address, Vec<u8>), String> {
 }
 
 #[cfg(test)]
-pub(crate) mod responder;
-#[cfg(test)]
 mod tests;

@@ -53,6 +53,3 @@ impl OrderClient {
         }
     }
 }
-
-#[cfg(test)]
-pub(crate) mod stand_in;

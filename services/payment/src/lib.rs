@@ -63,3 +63,6 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<Running,
 fn now() -> Time {
     Utc::now().trunc_subsecs(TIME_DIGITS)
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,3 @@ impl OrderClient {
         }
     }
 }
-
-#[cfg(test)]
-pub(crate) mod stand_in;

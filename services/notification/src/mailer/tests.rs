@@ -4,11 +4,9 @@
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use super::{
-    responder::{Responder, Script, Step},
-    *,
-};
+use super::*;
 use crate::domain::EventId;
+use crate::tests::responder::{Responder, Script, Step};
 
 fn mail_to(address: &str) -> Mail {
     let recipient: Recipient = address.parse().unwrap();

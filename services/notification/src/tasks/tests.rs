@@ -12,8 +12,8 @@ use tonic::Status as RpcStatus;
 
 use super::*;
 use crate::domain::{EventId, Status};
-use crate::mailer::responder::{Responder, Script, Step};
-use crate::order_client::stand_in::StandIn;
+use crate::tests::responder::{Responder, Script, Step};
+use crate::tests::stand_in::StandIn;
 
 /// One queued notification with everything around it.
 struct Scene {

@@ -12,9 +12,9 @@ use super::*;
 use crate::domain::Payment;
 use crate::domain::Status;
 use crate::now;
-use crate::order_client::stand_in::StandIn;
 use crate::provider::tests::Psp;
 use crate::store::tests::{Shop, claim, support, wanted};
+use crate::tests::stand_in::StandIn;
 
 /// One new order with everything around it.
 struct Scene {
